@@ -1,0 +1,163 @@
+"""Every number that bounds the system: its unit, its reason, its source.
+
+Where a docstring gives no other source, the number is Convex's own, so that a program which
+fits there fits here.
+"""
+
+from typing import Final
+
+# Values
+
+MAX_VALUE_BYTES: Final = 1 << 25
+"""Largest value of any kind, in bytes as ``values.size`` counts them: 32 MiB."""
+
+MAX_VALUE_NESTING: Final = 64
+"""Deepest value, in levels of arrays and objects; a scalar has none."""
+
+MAX_ARRAY_ITEMS: Final = 8192
+"""Most items in one array."""
+
+MAX_OBJECT_FIELDS: Final = 1024
+"""Most fields in one object."""
+
+MAX_FIELD_NAME_CHARS: Final = 1024
+"""Longest field name, in characters; they are ASCII 32..126, so also in bytes."""
+
+MAX_SAFE_INTEGER: Final = 1 << 53
+"""Largest magnitude of a plain integer.
+
+Source: IEEE 754. Numbers are float64, which skips integers from here on.
+"""
+
+MIN_INT64: Final = -(1 << 63)
+"""Smallest 64-bit integer (a bigint of JavaScript)."""
+
+MAX_INT64: Final = (1 << 63) - 1
+"""Largest 64-bit integer (a bigint of JavaScript)."""
+
+# Documents and the catalogue
+
+MAX_DOCUMENT_BYTES: Final = 1 << 20
+"""Largest document, in bytes as ``values.size`` counts them: 1 MiB."""
+
+MAX_DOCUMENT_NESTING: Final = 16
+"""Deepest document, in levels; the document itself is the first."""
+
+MAX_IDENTIFIER_CHARS: Final = 64
+"""Longest name of a table, an index or a field of a schema, in characters."""
+
+MAX_TABLES: Final = 10_000
+"""Most tables of a deployment."""
+
+MAX_INDEXES_PER_TABLE: Final = 64
+"""Most indexes of one table."""
+
+MAX_INDEX_FIELDS: Final = 16
+"""Most fields of one index; creation time and id, which follow them, do not count."""
+
+# Functions
+
+MAX_ARGUMENT_BYTES: Final = 1 << 24
+"""Largest arguments of one call, in bytes of the value: 16 MiB."""
+
+MAX_RESULT_BYTES: Final = 1 << 24
+"""Largest result of one call, in bytes of the value: 16 MiB."""
+
+MAX_FUNCTION_CPU_S: Final = 1.0
+"""Time that a query or a mutation may compute, in seconds, waiting left out."""
+
+MAX_FUNCTION_WALL_S: Final = 15.0
+"""Time that a query or a mutation may take, in seconds, waiting included."""
+
+MAX_ACTION_S: Final = 600.0
+"""Time that an action may take, in seconds."""
+
+MAX_LOG_LINES: Final = 256
+"""Most lines that one call may log."""
+
+MAX_LOG_LINE_BYTES: Final = 32_768
+"""Longest line that a call may log, in bytes of UTF-8."""
+
+MAX_ENV_VARIABLES: Final = 512
+"""Most environment variables of a deployment."""
+
+MAX_ENV_NAME_CHARS: Final = 256
+"""Longest name of an environment variable, in characters."""
+
+MAX_ENV_VALUE_BYTES: Final = 8192
+"""Longest value of an environment variable, in bytes of UTF-8: 8 KiB."""
+
+MAX_HTTP_ACTION_BODY_BYTES: Final = 20 << 20
+"""Largest body of a request to an HTTP action, in bytes: 20 MiB."""
+
+# Transactions
+
+MAX_DOCUMENTS_READ: Final = 32_000
+"""Most documents that one transaction may read."""
+
+MAX_BYTES_READ: Final = 1 << 24
+"""Most bytes of documents that one transaction may read: 16 MiB."""
+
+MAX_INTERVALS_READ: Final = 4096
+"""Most intervals of index keys in one read set."""
+
+MAX_DOCUMENTS_WRITTEN: Final = 16_000
+"""Most documents that one transaction may write."""
+
+MAX_BYTES_WRITTEN: Final = 1 << 24
+"""Most bytes of documents that one transaction may write: 16 MiB."""
+
+LIMIT_WARNING_RATIO: Final = 0.8
+"""Share of a transaction's limit from which a call logs a warning."""
+
+MAX_PAGE_ITEMS: Final = 32_000
+"""Most documents that one page may ask for; the fewest is one."""
+
+# Scheduling and queues
+
+MAX_JOBS_PER_MUTATION: Final = 1000
+"""Most jobs that one mutation may schedule."""
+
+MAX_JOB_ARGUMENT_BYTES: Final = 4 << 20
+"""Largest arguments of one job, in bytes of the value: 4 MiB."""
+
+MAX_JOB_ARGUMENT_BYTES_PER_MUTATION: Final = 1 << 24
+"""Most bytes of arguments of all jobs that one mutation schedules: 16 MiB."""
+
+MAX_JOB_DELAY_MS: Final = 5 * 366 * 24 * 60 * 60 * 1000
+"""Furthest from now that a job may be scheduled, in milliseconds: five leap years."""
+
+MAX_QUEUED_MUTATIONS: Final = 1000
+"""Most mutations of one connection that wait for their turn."""
+
+MAX_QUEUED_ACTIONS: Final = 1000
+"""Most actions of one connection that run or wait."""
+
+# Search
+
+MAX_FILTER_FIELDS: Final = 16
+"""Most filter fields of one search or vector index."""
+
+MAX_SEARCH_TERMS: Final = 16
+"""Most words of a text search that count."""
+
+MAX_SEARCH_FILTERS: Final = 8
+"""Most filter conditions of one text search."""
+
+MAX_SEARCH_CANDIDATES: Final = 1024
+"""Most documents that one text search ranks."""
+
+MIN_VECTOR_DIMENSIONS: Final = 2
+"""Fewest dimensions of a vector index."""
+
+MAX_VECTOR_DIMENSIONS: Final = 4096
+"""Most dimensions of a vector index."""
+
+DEFAULT_VECTOR_RESULTS: Final = 10
+"""Results of a vector search that names no limit."""
+
+MAX_VECTOR_RESULTS: Final = 256
+"""Most results of a vector search."""
+
+MAX_VECTOR_FILTERS: Final = 64
+"""Most conditions in the filter of a vector search."""
