@@ -1,0 +1,90 @@
+"""The log and its rows in memory: the reference implementation, written to be read."""
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from threading import RLock
+
+from chalicelib.engine.errors import BelowHorizon
+from chalicelib.engine.log import ORIGIN, Entry, Row, newest_rows
+from chalicelib.engine.persistence import Interval, Marks, Page
+
+
+class MemoryPersistence:
+    """A log as a list, rows as a dict beside a sorted list of keys for each index."""
+
+    applies_at_once = False
+
+    def __init__(self, origin: int = ORIGIN) -> None:
+        self._origin = self._applied = origin
+        self._log: list[Entry] = []
+        self._rows: dict[tuple[int, bytes], Row] = {}
+        self._keys: dict[int, list[bytes]] = {}
+        self._lock = RLock()
+
+    def append(self, entry: Entry) -> Entry | None:
+        """Put ``entry`` at its position if that is free."""
+        with self._lock:
+            place = entry.ts - self._origin - 1
+            if place < 0:
+                raise BelowHorizon(f"no entry can be put at {entry.ts}")
+            if place < len(self._log):
+                return self._log[place]
+            if place > len(self._log):
+                raise AssertionError("an entry was put beyond the end of the log")
+            self._log.append(entry)
+            return None
+
+    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+        """Read the entries that follow ``after``."""
+        with self._lock:
+            first = after - self._origin
+            if first < 0:
+                raise BelowHorizon(f"the log is kept from {self._origin} on, not {after}")
+            return tuple(self._log[first : first + limit])
+
+    def marks(self) -> Marks:
+        """Read the watermark; nothing is ever trimmed here."""
+        return Marks(self._applied, self._origin)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Write the rows of ``entries`` where they are newer."""
+        for row in newest_rows(entries):
+            with self._lock:
+                self._write(row)
+
+    def _write(self, row: Row) -> None:
+        held = self._rows.get((row.index, row.key))
+        if held is not None and held.ts >= row.ts:
+            return
+        if held is None:
+            insort(self._keys.setdefault(row.index, []), row.key)
+        self._rows[row.index, row.key] = row
+
+    def advance(self, expected: int, applied: int) -> bool:
+        """Move the watermark if it stands at ``expected``."""
+        with self._lock:
+            if self._applied != expected:
+                return False
+            self._applied = applied
+            return True
+
+    def scan(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
+        """Read rows in key order."""
+        with self._lock:
+            keys = self._keys.get(interval.index, [])
+            start = bisect_left(keys, interval.low)
+            stop = len(keys) if interval.high is None else bisect_left(keys, interval.high)
+            span = range(stop - 1, start - 1, -1) if reverse else range(start, stop)
+            found: list[Row] = []
+            for place in span:
+                if len(found) == limit:
+                    return Page(tuple(found), keys[place + 1] if reverse else keys[place])
+                row = self._rows[interval.index, keys[place]]
+                if row.image is not None:
+                    found.append(row)
+            return Page(tuple(found), None)
+
+    def get(self, index: int, key: bytes) -> Row | None:
+        """Read one row."""
+        row = self._rows.get((index, key))
+        return row if row is not None and row.image is not None else None

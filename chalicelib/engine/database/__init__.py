@@ -1,0 +1,1 @@
+"""Transactions over a log: snapshot, read set, write set, commit."""

@@ -1,0 +1,117 @@
+"""The catalogue: tables, their numbers and their indexes, as a document in the log.
+
+Its key is in the read set of every run, so that no entry is committed by somebody who did not
+know an index, and every live query is run again when the code or the schema changes.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from chalicelib.engine.log import IndexKey, stored_key
+from chalicelib.engine.values.encoding import decode
+from chalicelib.engine.values.order import key_bytes
+from chalicelib.engine.values.value import MISSING
+
+CATALOGUE_TABLE: Final = 1
+"""Table number of the catalogue; its only document has an id of zeros."""
+
+CATALOGUE_ID: Final = bytes(16)
+CATALOGUE_KEY: Final[IndexKey] = (1, CATALOGUE_ID)
+"""Where the catalogue is found: index 1 is the ``by_id`` of table 1."""
+
+FIRST_USER_NUMBER: Final = 16
+"""Table numbers and index ids below are the engine's own."""
+
+
+class IndexDefinition(msgspec.Struct, frozen=True, array_like=True):
+    """An index: wire paths of its fields, and whether every document is in it yet."""
+
+    id: int
+    fields: tuple[str, ...]
+    state: Literal["building", "ready"]
+
+
+class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
+    """A table: its number, the id of its ``by_id`` index, and its other indexes by name."""
+
+    number: int
+    by_id: int
+    indexes: dict[str, IndexDefinition]
+
+    def keys(self, internal: bytes, image: bytes) -> tuple[IndexKey, ...]:
+        """The rows of a document: one in ``by_id``, one in every other index."""
+        own = (self.by_id, internal)
+        if not self.indexes:
+            return (own,)
+        document: Any = decode(image)
+        return (own, *((i.id, row_key(i, internal, document)) for i in self.indexes.values()))
+
+
+class Catalogue(msgspec.Struct, frozen=True, array_like=True):
+    """All tables by name, and the version of the code that is served."""
+
+    code_version: str = ""
+    tables: dict[str, TableDefinition] = {}
+    next_number: int = FIRST_USER_NUMBER
+
+    def names(self) -> dict[int, str]:
+        """Table names by number."""
+        return {table.number: name for name, table in self.tables.items()}
+
+
+def row_key(index: IndexDefinition, internal: bytes, document: Mapping[str, Any]) -> bytes:
+    """The key of a document's row in ``index``, as it is stored."""
+    return stored_key(full_key(index, internal, document))
+
+
+def full_key(index: IndexDefinition, internal: bytes, document: Mapping[str, Any]) -> bytes:
+    """The same before long keys are cut."""
+    return key_bytes([_field(document, path) for path in index.fields]) + internal
+
+
+def with_tables(
+    catalogue: Catalogue, wanted: Mapping[str, Mapping[str, tuple[str, ...]]], code_version: str
+) -> Catalogue:
+    """Add the tables and indexes of a schema; an index of an old table starts as building.
+
+    Tables and indexes that the schema does not name are kept, and kept up to date. An index
+    whose fields changed is a new index under the old name.
+    """
+    tables, number = dict(catalogue.tables), catalogue.next_number
+    for name, indexes in wanted.items():
+        old = tables.get(name)
+        if old is None:
+            old = TableDefinition(number, number, {})
+            number += 1
+        state: Literal["building", "ready"] = "building" if name in tables else "ready"
+        kept = dict(old.indexes)
+        for index, fields in indexes.items():
+            held = kept.get(index)
+            if held is None or held.fields != fields:
+                kept[index] = IndexDefinition(number, fields, state)
+                number += 1
+        tables[name] = TableDefinition(old.number, old.by_id, kept)
+    return Catalogue(code_version, tables, number)
+
+
+def building(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """The (table, index) pairs whose backfill is not complete."""
+    for name, table in catalogue.tables.items():
+        for index, definition in table.indexes.items():
+            if definition.state == "building":
+                yield name, index
+
+
+def _field(document: Mapping[str, Any], path: str) -> Any:
+    found: Any = document
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return MISSING
+        found = found[name]
+    return found
+
+
+encode_catalogue = msgspec.json.Encoder().encode
+decode_catalogue = msgspec.json.Decoder(Catalogue).decode

@@ -1,0 +1,104 @@
+"""What a run has read: intervals of index keys.
+
+One read set serves three purposes: to see that a transaction conflicts with a later entry, to
+prove that a cached result is still exact, and to know which commits a live query waits for.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from chalicelib.engine.log import CUT_KEY_BYTES, MAX_KEY_BYTES, Entry, IndexKey
+from chalicelib.engine.persistence import Interval
+
+_Span = tuple[bytes, bytes | None]
+
+
+class ReadSet:
+    """Intervals, kept sorted and disjoint for each index."""
+
+    __slots__ = ("_loose", "_spans")
+
+    def __init__(self, intervals: Iterable[Interval] = ()) -> None:
+        self._spans: dict[int, list[_Span]] = {}
+        self._loose: set[int] = set()
+        for interval in intervals:
+            self.add(interval)
+
+    def add(self, interval: Interval) -> None:
+        """Record that every key of ``interval`` was looked for."""
+        self._spans.setdefault(interval.index, []).append((interval.low, interval.high))
+        self._loose.add(interval.index)
+
+    def add_key(self, key: IndexKey) -> None:
+        """Record that one key was looked for."""
+        self.add(point(key))
+
+    def holds(self, key: IndexKey) -> bool:
+        """Tell whether ``key`` lies in what was read."""
+        index, stored = key
+        if index not in self._spans:
+            return False
+        spans = self._tidy(index)
+        place = bisect_right(spans, stored, key=_low) - 1
+        if place < 0:
+            return False
+        high = spans[place][1]
+        return high is None or stored < high
+
+    def touched_by(self, entry: Entry) -> bool:
+        """Tell whether ``entry`` changed something that was read."""
+        return any(self.holds(key) for key in entry.keys())
+
+    def touched_by_any(self, entries: Iterable[Entry]) -> bool:
+        """Tell whether one of ``entries`` changed something that was read."""
+        return any(self.touched_by(entry) for entry in entries)
+
+    def intervals(self) -> tuple[Interval, ...]:
+        """The same as values, in order and disjoint."""
+        return tuple(
+            Interval(index, low, high)
+            for index in sorted(self._spans)
+            for low, high in self._tidy(index)
+        )
+
+    def _tidy(self, index: int) -> list[_Span]:
+        spans = self._spans[index]
+        if index in self._loose:
+            spans = self._spans[index] = _merged(spans)
+            self._loose.discard(index)
+        return spans
+
+
+def point(key: IndexKey) -> Interval:
+    """The interval that holds ``key`` and nothing else."""
+    index, stored = key
+    return Interval(index, stored, stored + b"\x00")
+
+
+def widened(index: int, low: bytes, high: bytes | None) -> Interval:
+    """The interval of stored keys in which every full key of ``low <= key < high`` is found.
+
+    Long keys are stored cut; their order below the cut is lost, so an end that lies below a
+    cut moves outwards to the border of all keys that share the prefix.
+    """
+    if len(low) > MAX_KEY_BYTES:
+        low = low[:MAX_KEY_BYTES]
+    if high is not None and len(high) > MAX_KEY_BYTES:
+        high = high[:MAX_KEY_BYTES] + b"\xff" * (CUT_KEY_BYTES - MAX_KEY_BYTES + 1)
+    return Interval(index, low, high)
+
+
+def _low(span: _Span) -> bytes:
+    return span[0]
+
+
+def _merged(spans: list[_Span]) -> list[_Span]:
+    merged: list[_Span] = []
+    for low, high in sorted(spans, key=_low):
+        if merged and (merged[-1][1] is None or low <= merged[-1][1]):
+            before, end = merged[-1]
+            if end is not None and (high is None or high > end):
+                merged[-1] = (before, high)
+        else:
+            merged.append((low, high))
+    return merged

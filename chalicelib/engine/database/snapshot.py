@@ -1,0 +1,128 @@
+"""Reading the rows as they were at one timestamp."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.database.tail import LogTail, Overlay, View
+from chalicelib.engine.errors import BelowHorizon
+from chalicelib.engine.log import Entry, IndexKey, Row
+from chalicelib.engine.persistence import Interval, Persistence
+
+FIRST_PAGE_ROWS: Final = 64
+"""Rows asked for first in a range read without a limit; later pages double."""
+
+LAST_PAGE_ROWS: Final = 1024
+"""Rows asked for at most at a time."""
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """Consecutive rows of a range read, and the part of the interval that they cover."""
+
+    interval: Interval
+    rows: list[Row]
+
+
+class Snapshot:
+    """Rows, overlaid with the tail of the log up to ``view.ts``.
+
+    Unpinned, a read may show a row that is newer than the snapshot: the caller finds out by
+    comparing its read set with the log after ``view.ts``, and runs again. Pinned, every such
+    row is taken back with the before-images of the log, so that the first run is exact.
+    """
+
+    def __init__(
+        self, persistence: Persistence, tail: LogTail, view: View, *, pinned: bool = False
+    ) -> None:
+        self._persistence, self._tail, self.view = persistence, tail, view
+        self._pinned = pinned
+        self._undone: Overlay = {}
+        self._undone_to = view.ts
+
+    @property
+    def ts(self) -> int:
+        """The timestamp of the snapshot."""
+        return self.view.ts
+
+    def get(self, key: IndexKey) -> Row | None:
+        """Read one row."""
+        index, stored = key
+        held = None if self._pinned else self.view.overlay.get(index, {}).get(stored)
+        if held is not None:
+            return held if held.image is not None else None
+        row = self._persistence.get(index, stored)
+        if not self._pinned:
+            return row
+        overlay = self._patch(index)
+        row = overlay.get(stored, row)
+        return row if row is not None and row.image is not None else None
+
+    def slices(self, interval: Interval, *, reverse: bool, limit: int | None) -> Iterator[Slice]:
+        """Read a range, in key order, a slice at a time.
+
+        ``limit`` is how many rows the caller expects to need; it may ask for more.
+        """
+        size = FIRST_PAGE_ROWS if limit is None else min(max(limit, 1), LAST_PAGE_ROWS)
+        while True:
+            page = self._persistence.scan(interval, reverse=reverse, limit=size)
+            covered = interval
+            if page.resume is not None:
+                covered, interval = _cut(interval, page.resume, reverse=reverse)
+            rows = _laid_over(page.rows, self._patch(interval.index), covered, reverse=reverse)
+            yield Slice(covered, rows)
+            if page.resume is None:
+                return
+            size = min(size * 2, LAST_PAGE_ROWS)
+
+    def _patch(self, index: int) -> dict[bytes, Row]:
+        """What to lay over rows that were read before this call."""
+        overlay = self.view.overlay.get(index, {})
+        if not self._pinned:
+            return overlay
+        self._undo_later_entries()
+        undone = self._undone.get(index)
+        return overlay | undone if undone else overlay
+
+    def _undo_later_entries(self) -> None:
+        """Take in entries that were committed after the snapshot.
+
+        Read after the rows: whatever wrote a row that was seen is in the log by now.
+        """
+        head = self._tail.refresh().ts
+        entries = self._tail.since(self._undone_to, head)
+        if entries is None:
+            raise BelowHorizon("the snapshot is older than the log that is kept: run it again")
+        for entry in entries:
+            _undo(entry, self.view.overlay, self._undone)
+        self._undone_to = head
+
+
+def _undo(entry: Entry, overlay: Overlay, undone: Overlay) -> None:
+    """Note the state before ``entry`` of each key whose state at the snapshot is not known."""
+    if entry.request is not None:
+        index, key = entry.request.key
+        undone.setdefault(index, {}).setdefault(key, Row(index, key, 0, b"", None))
+    for write in entry.writes:
+        for index, key in (*write.removed, *write.added):
+            if key in overlay.get(index, {}):
+                continue
+            image = write.before if (index, key) in write.removed else None
+            undone.setdefault(index, {}).setdefault(key, Row(index, key, 0, write.id, image))
+
+
+def _cut(interval: Interval, at: bytes, *, reverse: bool) -> tuple[Interval, Interval]:
+    """Split where a page ended: the part that it covers, and the rest."""
+    below = Interval(interval.index, interval.low, at)
+    above = Interval(interval.index, at, interval.high)
+    return (above, below) if reverse else (below, above)
+
+
+def _laid_over(
+    page: tuple[Row, ...], patch: dict[bytes, Row], covered: Interval, *, reverse: bool
+) -> list[Row]:
+    changed = {key: row for key, row in patch.items() if covered.holds(key)}
+    if not changed:
+        return list(page)
+    merged = {row.key: row for row in page} | changed
+    return [merged[key] for key in sorted(merged, reverse=reverse) if merged[key].image is not None]

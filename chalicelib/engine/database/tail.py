@@ -1,0 +1,153 @@
+"""What this process knows of the log's end, and the views that transactions start from."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from threading import Lock
+from typing import Final
+
+from chalicelib.engine.errors import BelowHorizon
+from chalicelib.engine.log import Entry, Row, rows
+from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.ports import Clock
+
+PAGE_ENTRIES: Final = 1000
+"""Entries asked for in one reading of the tail."""
+
+KEPT_ENTRIES: Final = 20_000
+"""Entries kept in memory below the watermark, for sessions and cached results that lag."""
+
+LONG_TAIL_ENTRIES: Final = 200
+"""Length of the unapplied tail from which the watermark is read again."""
+
+STALE_HEAD_MS: Final = 15 * 60 * 1000.0
+"""Age of the last reading of the head after which no transaction may trust it.
+
+Below the horizon "no entry is there" means nothing, and the horizon is at least 24 hours old
+(DESIGN.md 2): a process that slept longer than that would commit into the past.
+"""
+
+Overlay = dict[int, dict[bytes, Row]]
+"""For each index, the newest row of each key that the tail wrote."""
+
+
+class View:
+    """The log as far as ``ts``: rows hold what is up to ``applied``, ``entries`` the rest."""
+
+    def __init__(self, applied: int, ts: int, entries: Sequence[Entry]) -> None:
+        self.applied, self.ts, self.entries = applied, ts, entries
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """The rows of the entries that may not have been applied."""
+        found: Overlay = {}
+        for entry in self.entries:
+            for row in rows(entry):
+                found.setdefault(row.index, {})[row.key] = row
+        return found
+
+
+class LogTail:
+    """The end of the log as last read; shared by all transactions of a process."""
+
+    def __init__(self, persistence: Persistence, clock: Clock) -> None:
+        self._persistence, self._clock = persistence, clock
+        self._lock = Lock()
+        self._known: list[Entry] = []
+        self._base = 0  # the timestamp below the first known entry
+        self._applied = 0
+        self._read_ms = float("-inf")
+        self._view: View | None = None
+
+    def view(self) -> View:
+        """Return the newest view that needs no reading, unless nothing recent is known."""
+        if self._clock.now_ms() - self._read_ms > STALE_HEAD_MS:
+            return self.refresh()
+        with self._lock:
+            return self._current()
+
+    def refresh(self) -> View:
+        """Read the log to its end and return that view."""
+        if self._read_ms == float("-inf"):
+            self._restart()
+        while True:
+            with self._lock:
+                head = self._base + len(self._known)
+            read_ms = self._clock.now_ms()
+            try:
+                found = self._persistence.tail(head, PAGE_ENTRIES)
+            except BelowHorizon:
+                self._restart()
+                continue
+            with self._lock:
+                self._extend(head, found)
+                if len(found) < PAGE_ENTRIES:
+                    self._read_ms = read_ms
+                    view = self._current()
+                    break
+        if len(view.entries) > LONG_TAIL_ENTRIES:
+            return self._shortened()
+        return view
+
+    def committed(self, entry: Entry) -> None:
+        """Take in an entry that this process itself has put at the end."""
+        with self._lock:
+            self._extend(entry.ts - 1, (entry,))
+
+    def since(self, ts: int, until: int) -> Sequence[Entry] | None:
+        """The entries of ``(ts, until]``; None if they are no longer kept.
+
+        ``until`` is the timestamp of a view.
+        """
+        with self._lock:
+            if ts >= self._base:
+                return self._known[ts - self._base : until - self._base]
+        found: list[Entry] = []
+        while ts < until:
+            try:
+                page = self._persistence.tail(ts, PAGE_ENTRIES)
+            except BelowHorizon:
+                return None
+            if not page:
+                return None
+            found += page
+            ts = page[-1].ts
+        return [entry for entry in found if entry.ts <= until]
+
+    def applied(self, ts: int) -> None:
+        """Take in that the rows now hold everything up to ``ts``."""
+        with self._lock:
+            self._applied = max(self._applied, min(ts, self._base + len(self._known)))
+            self._view = None
+
+    def _restart(self) -> None:
+        marks = self._persistence.marks()
+        with self._lock:
+            self._known, self._base, self._applied = [], marks.applied, marks.applied
+            self._view = None
+            self._read_ms = self._clock.now_ms()
+
+    def _shortened(self) -> View:
+        self.applied(self._persistence.marks().applied)
+        with self._lock:
+            return self._current()
+
+    def _extend(self, after: int, entries: Sequence[Entry]) -> None:
+        head = self._base + len(self._known)
+        fresh = entries[max(0, head - after) :] if after <= head else ()
+        if not fresh:
+            return
+        self._known.extend(fresh)
+        if self._persistence.applies_at_once:
+            self._applied = self._base + len(self._known)
+        surplus = min(self._applied - self._base, len(self._known)) - KEPT_ENTRIES
+        if surplus > KEPT_ENTRIES // 4:
+            del self._known[:surplus]
+            self._base += surplus
+        self._view = None
+
+    def _current(self) -> View:
+        if self._view is None:
+            head = self._base + len(self._known)
+            entries = tuple(self._known[self._applied - self._base :])
+            self._view = View(self._applied, head, entries)
+        return self._view

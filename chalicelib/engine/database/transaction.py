@@ -1,0 +1,120 @@
+"""One run's reads and writes: a snapshot with the run's own writes laid over it."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from chalicelib.engine.database.catalogue import CATALOGUE_KEY, Catalogue, TableDefinition
+from chalicelib.engine.database.read_set import ReadSet
+from chalicelib.engine.database.snapshot import Snapshot
+from chalicelib.engine.log import IndexKey, Row, Write
+from chalicelib.engine.persistence import Interval
+
+DocumentKey = tuple[int, bytes]
+"""A table number and an internal id."""
+
+
+class _Pending(msgspec.Struct):
+    before: bytes | None
+    after: bytes | None
+    removed: tuple[IndexKey, ...]
+    added: tuple[IndexKey, ...] = ()
+
+
+class Transaction:
+    """Reads at a snapshot and keeps what was read; writes stay here until the commit."""
+
+    def __init__(self, snapshot: Snapshot, catalogue: Catalogue) -> None:
+        self.snapshot, self.catalogue = snapshot, catalogue
+        self.read_set = ReadSet()
+        self.read_set.add_key(CATALOGUE_KEY)
+        self._pending: dict[DocumentKey, _Pending] = {}
+        self._own: dict[int, dict[bytes, Row]] = {}
+        self._images: dict[DocumentKey, bytes | None] = {}
+
+    def answer_row(self, key: IndexKey) -> Row | None:
+        """Read the row of an answered request, which joins the read set."""
+        self.read_set.add_key(key)
+        return self.snapshot.get(key)
+
+    def get(self, table: TableDefinition, internal: bytes) -> bytes | None:
+        """Read a document's image by id."""
+        pending = self._pending.get((table.number, internal))
+        if pending is not None:
+            return pending.after
+        return self._read(table, internal)
+
+    def remember(self, table: TableDefinition, internal: bytes, image: bytes) -> None:
+        """Take in an image that a range read has shown, so that it need not be read again."""
+        self._images.setdefault((table.number, internal), image)
+
+    def rows(self, interval: Interval, *, reverse: bool, limit: int | None) -> Iterator[Row]:
+        """Read a range of an index in key order.
+
+        The read set grows as far as the caller has iterated, and to the end of the interval
+        when the iteration has ended by itself.
+        """
+        for piece in self.snapshot.slices(interval, reverse=reverse, limit=limit):
+            unread = piece.interval
+            for row in self._with_own(piece.rows, piece.interval, reverse=reverse):
+                done, unread = _until(unread, row.key, reverse=reverse)
+                self.read_set.add(done)
+                yield row
+            self.read_set.add(unread)
+
+    def insert(self, table: TableDefinition, internal: bytes, image: bytes) -> None:
+        """Set the image of a document whose id is new, which saves reading it first."""
+        self._images[table.number, internal] = None
+        self.put(table, internal, image)
+
+    def put(self, table: TableDefinition, internal: bytes, image: bytes | None) -> None:
+        """Set a document's image; None deletes it."""
+        pending = self._pending.get((table.number, internal))
+        if pending is None:
+            pending = self._first_write(table, internal)
+        for index, key in pending.added:
+            self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
+        pending.after = image
+        pending.added = table.keys(internal, image) if image is not None else ()
+        for index, key in pending.added:
+            self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, image)
+
+    def writes(self) -> tuple[Write, ...]:
+        """What to commit; documents made and deleted again are left out."""
+        return tuple(
+            Write(number, internal, p.before, p.after, p.removed, p.added)
+            for (number, internal), p in self._pending.items()
+            if p.before is not None or p.after is not None
+        )
+
+    def _first_write(self, table: TableDefinition, internal: bytes) -> _Pending:
+        before = self._read(table, internal)
+        removed = table.keys(internal, before) if before is not None else ()
+        for index, key in removed:
+            self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
+        pending = self._pending[table.number, internal] = _Pending(before, None, removed)
+        return pending
+
+    def _read(self, table: TableDefinition, internal: bytes) -> bytes | None:
+        self.read_set.add_key((table.by_id, internal))
+        document = table.number, internal
+        if document not in self._images:
+            row = self.snapshot.get((table.by_id, internal))
+            self._images[document] = row.image if row is not None else None
+        return self._images[document]
+
+    def _with_own(self, rows: list[Row], covered: Interval, *, reverse: bool) -> list[Row]:
+        own = self._own.get(covered.index)
+        if not own:
+            return rows
+        merged = {row.key: row for row in rows}
+        merged.update((key, row) for key, row in own.items() if covered.holds(key))
+        return [merged[k] for k in sorted(merged, reverse=reverse) if merged[k].image is not None]
+
+
+def _until(interval: Interval, key: bytes, *, reverse: bool) -> tuple[Interval, Interval]:
+    """Split just beyond ``key`` in reading direction: what has been read, and the rest."""
+    border = key if reverse else key + b"\x00"
+    below = Interval(interval.index, interval.low, border)
+    above = Interval(interval.index, border, interval.high)
+    return (above, below) if reverse else (below, above)

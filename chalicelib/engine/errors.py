@@ -1,0 +1,232 @@
+"""Errors raised on purpose, each with a stable code; anything else is a bug.
+
+Two families. :class:`EngineError` is ours: the transports look its class up in one table to
+find a status or a close code. :class:`AppError` is the application's: it travels to the client
+as data, on every transport alike.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class EngineError(Exception):
+    """Base of every error that the engine raises on purpose."""
+
+    code: ClassVar[str]
+    retryable: ClassVar[bool] = False
+
+
+class InvalidValue(EngineError):
+    """A value is not one that can be stored or sent.
+
+    ``path`` leads to the part at fault, as in ``.nodes[0].position``; empty for the whole.
+    """
+
+    code = "InvalidValue"
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(f"{reason} (at {path})" if path else reason)
+        self.reason, self.path = reason, path
+
+    def under(self, step: str) -> "InvalidValue":
+        """The same fault, seen from one container further out."""
+        return InvalidValue(self.reason, step + self.path)
+
+
+class InvalidId(EngineError):
+    """A text is not a document id."""
+
+    code = "InvalidId"
+
+
+class InvalidAuthHeader(EngineError):
+    """What was presented to identify the caller cannot be used. The message says what to do."""
+
+    code = "InvalidAuthHeader"
+
+
+class NoAuthProvider(EngineError):
+    """A token comes from nobody whom the app trusts."""
+
+    code = "NoAuthProvider"
+
+    def __init__(self, configured: Sequence[str]) -> None:
+        found = "No auth provider found matching the given token"
+        super().__init__(
+            f"{found}. Check that the token's issuer ('iss') and audience ('aud') match one of"
+            f" your configured providers: [{', '.join(configured)}]"
+            if configured
+            else f"{found} (no providers configured). List one in auth_config.py."
+        )
+        self.configured = tuple(configured)
+
+
+class TokenRefused(EngineError):
+    """A token of an OIDC provider does not hold."""
+
+    code = "Unauthenticated"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Could not verify OIDC token claim: {reason}. Sign in again for a fresh token, and"
+            " check that it was issued to this application."
+        )
+        self.reason = reason
+
+
+class AuthProviderDiscoveryFailed(EngineError):
+    """The keys of an auth provider could not be had, so that no token of it can be verified."""
+
+    code = "AuthProviderDiscoveryFailed"
+    retryable = True
+
+    def __init__(self, issuer: str, reason: str) -> None:
+        super().__init__(
+            f"Auth provider discovery of {issuer} failed: {reason}. Check that the URL in"
+            " auth_config.py is correct and accessible from the server."
+        )
+        self.issuer, self.reason = issuer, reason
+
+
+class BadDeployKey(EngineError):
+    """The key presented is not the admin key of this deployment."""
+
+    code = "BadDeployKey"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The admin key is not the one of this deployment. Check that the key and the"
+            " address that you use belong together."
+        )
+
+
+class AppError(Exception):
+    """An error that a function raises for its caller to handle.
+
+    It travels as ``errorData = {"code", "message", "details"}``.
+    """
+
+    code: ClassVar[str] = "PROCESSING_ERROR"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message, self.details = message, details
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the client receives as ``errorData``."""
+        return {"code": self.code, "message": self.message, "details": self.details}
+
+
+class NotFound(AppError):
+    """The document does not exist, or the caller may not know that it does."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(AppError):
+    """The state of the document does not allow the request."""
+
+    code = "CONFLICT"
+
+
+class Forbidden(AppError):
+    """The caller is known and may not do this."""
+
+    code = "AUTHORIZATION_ERROR"
+
+
+class Unauthenticated(AppError):
+    """Nobody is signed in, and somebody must be."""
+
+    code = "AUTHENTICATION_ERROR"
+
+
+class ValidationFailed(AppError):
+    """The arguments have the right types and make no sense together."""
+
+    code = "VALIDATION_ERROR"
+
+
+class RateLimited(AppError):
+    """The caller has asked too often; details say when to ask again."""
+
+    code = "RATE_LIMITED"
+
+
+class OutcomeUnknown(EngineError):
+    """Whether the transaction was committed is not known; repeating the request finds out."""
+
+    code = "OutcomeUnknown"
+    retryable = True
+
+
+class EntryTooLarge(EngineError):
+    """The transaction writes more than one log entry can hold."""
+
+    code = "TooManyWrites"
+
+
+class StorageUnavailable(EngineError):
+    """The storage does not work now; what was answered before is safe."""
+
+    code = "StorageUnavailable"
+    retryable = True
+
+
+class StorageFull(EngineError):
+    """There is no room left to write to; nothing was written, nothing was lost."""
+
+    code = "StorageFull"
+    retryable = True
+
+
+class StorageCorrupt(EngineError):
+    """What is stored is not what was written; nothing more is written to it."""
+
+    code = "StorageCorrupt"
+
+
+class StorageLocked(EngineError):
+    """Another process has the data directory, and only one may."""
+
+    code = "StorageLocked"
+
+
+class BelowHorizon(EngineError):
+    """The part of the log that was asked for is no longer kept."""
+
+    code = "OutOfRetention"
+    retryable = True
+
+
+class OptimisticConcurrencyControlFailure(EngineError):
+    """The transaction kept conflicting with others; nothing was written."""
+
+    code = "OptimisticConcurrencyControlFailure"
+    retryable = True
+
+
+class ConnectionGone(EngineError):
+    """The socket is closed: nothing more can be posted to it."""
+
+    code = "ConnectionGone"
+
+
+class PostUnanswered(EngineError):
+    """Whether a message reached the socket is not known; it must not be posted again."""
+
+    code = "PostUnanswered"
+
+
+class MessageTooLarge(EngineError):
+    """A message is longer than the gateway takes; it was not posted."""
+
+    code = "MessageTooLarge"
+
+
+class InboxFull(EngineError):
+    """A connection has sent more frames than are kept for it."""
+
+    code = "TooManyConcurrentRequests"
+    retryable = True

@@ -1,0 +1,164 @@
+"""The log: its entries, their codec, and the rows that follow from them.
+
+A log is a gap-free sequence of entries. An entry is one committed transaction; it is immutable
+once written, and everything else that is stored (rows, indexes, answers to repeated requests)
+can be computed from it.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.values.ids import encode_id
+from chalicelib.engine.values.order import key_bytes
+
+POSITION_BITS: Final = 40
+"""Bits of a timestamp that count positions; the bits above hold the epoch (DESIGN.md 2)."""
+
+FIRST_EPOCH: Final = 1
+"""Epoch of a new log. A restore begins the next one, so that time never runs backwards."""
+
+ORIGIN: Final = FIRST_EPOCH << POSITION_BITS
+"""The timestamp of a new log before its first entry."""
+
+REQUESTS_INDEX: Final = 0
+"""Id of the index that holds answered requests, keyed by session id and request id."""
+
+MAX_KEY_BYTES: Final = 900
+"""Longest part of a row key that is kept as it is; DynamoDB's sort key ends at 1,024 bytes."""
+
+CUT_KEY_BYTES: Final = MAX_KEY_BYTES + 16
+"""Length of a key that was cut: its first bytes and a digest of the whole."""
+
+_COMPRESS_FROM_BYTES: Final = 600
+_PLAIN, _DEFLATED = b"\x01", b"\x02"
+
+IndexKey = tuple[int, bytes]
+"""The id of an index and a row key in it."""
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """The name of a client's request: it is answered once, however often it is sent."""
+
+    session: str
+    number: int
+
+    @property
+    def key(self) -> IndexKey:
+        """Where the answer to this request is kept."""
+        return REQUESTS_INDEX, stored_key(key_bytes([self.session, float(self.number)]))
+
+
+class Write(msgspec.Struct, frozen=True, array_like=True):
+    """What one transaction did to one document.
+
+    ``removed`` names every row that the document had before, ``added`` every row that it has
+    afterwards; a row whose key did not move is in both, since its content changed.
+    """
+
+    table: int
+    id: bytes
+    before: bytes | None
+    after: bytes | None
+    removed: tuple[IndexKey, ...]
+    added: tuple[IndexKey, ...]
+
+    @property
+    def document_id(self) -> str:
+        """The id as clients know it."""
+        return encode_id(self.table, self.id)
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One committed transaction.
+
+    ``wall_ms`` is the committer's clock, for people; order is ``ts`` alone. ``result`` is the
+    encoded value that was answered to ``request``.
+    """
+
+    ts: int
+    transaction: str
+    wall_ms: int
+    path: str
+    subject: str | None
+    request: Request | None
+    result: bytes | None
+    log_lines: tuple[str, ...]
+    writes: tuple[Write, ...]
+
+    def keys(self) -> Iterator[IndexKey]:
+        """Every row key that this entry touches: what conflicts and wake-ups are decided on."""
+        if self.request is not None:
+            yield self.request.key
+        for write in self.writes:
+            yield from write.removed
+            yield from write.added
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """One index entry as of ``ts``. ``image`` is None in a tombstone.
+
+    ``id`` is the internal id of the document (empty for an answered request).
+    """
+
+    index: int
+    key: bytes
+    ts: int
+    id: bytes
+    image: bytes | None
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """What a request was answered: the image of its row."""
+
+    ts: int
+    result: bytes | None
+    log_lines: tuple[str, ...]
+
+
+def rows(entry: Entry) -> Iterator[Row]:
+    """The rows that ``entry`` leaves behind, tombstones included."""
+    if entry.request is not None:
+        index, key = entry.request.key
+        answer = msgspec.msgpack.encode(Answer(entry.ts, entry.result, entry.log_lines))
+        yield Row(index, key, entry.ts, b"", answer)
+    for write in entry.writes:
+        added = set(write.added)
+        for index, key in write.removed:
+            if (index, key) not in added:
+                yield Row(index, key, entry.ts, write.id, None)
+        for index, key in write.added:
+            yield Row(index, key, entry.ts, write.id, write.after)
+
+
+def newest_rows(entries: Sequence[Entry]) -> list[Row]:
+    """The rows of consecutive entries, of each key the newest only."""
+    found = {(row.index, row.key): row for entry in entries for row in rows(entry)}
+    return list(found.values())
+
+
+def stored_key(key: bytes) -> bytes:
+    """``key`` as it is stored: cut to a prefix and a digest where it is too long."""
+    if len(key) <= MAX_KEY_BYTES:
+        return key
+    return key[:MAX_KEY_BYTES] + sha256(key).digest()[: CUT_KEY_BYTES - MAX_KEY_BYTES]
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return ``entry`` as bytes; large ones are compressed."""
+    text = msgspec.msgpack.encode(entry)
+    if len(text) < _COMPRESS_FROM_BYTES:
+        return _PLAIN + text
+    return _DEFLATED + zlib.compress(text, 1)
+
+
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Return the entry that :func:`encode_entry` wrote."""
+    body = data[1:]
+    return _decoder.decode(zlib.decompress(body) if data[:1] == _DEFLATED else body)

@@ -1,0 +1,114 @@
+"""The storage port: one log, and the rows derived from it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from chalicelib.engine.log import Entry, Row
+
+
+class Interval(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """The keys ``low <= key < high`` of one index. ``high`` None means: to the end."""
+
+    index: int
+    low: bytes
+    high: bytes | None
+
+    def holds(self, key: bytes) -> bool:
+        """Tell whether ``key`` lies inside."""
+        return self.low <= key and (self.high is None or key < self.high)
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True):
+    """Some rows of a scan, and where the next page goes on (None: there is nothing more).
+
+    In a forward scan the next page begins at ``resume``, in a reverse scan it ends before it.
+    """
+
+    rows: tuple[Row, ...]
+    resume: bytes | None
+
+
+class Marks(msgspec.Struct, frozen=True, array_like=True):
+    """How far the rows are (``applied``), and where the kept log begins (``horizon``).
+
+    Every entry at or below ``applied`` is in the rows; rows may be newer. Entries at or below
+    ``horizon`` may have been trimmed: there, "no entry is there" means nothing.
+    """
+
+    applied: int
+    horizon: int
+
+
+class Persistence(Protocol):
+    """One log of committed entries, and the rows derived from it.
+
+    Implementations: ``adapters.dynamodb``, ``adapters.sqlite``, ``adapters.memory`` (the
+    reference). All must pass ``tests/conformance/test_persistence.py``. All methods may be
+    called from several threads at once. Every method reads what was last written (strongly
+    consistent); none is a snapshot of more than one item unless it says so.
+    """
+
+    applies_at_once: bool
+    """Whether ``append`` also writes the rows, so that the watermark is always the head."""
+
+    def append(self, entry: Entry) -> Entry | None:
+        """Put ``entry`` at ``entry.ts`` if that position is free, durably.
+
+        The caller puts at the position after one that it knows to be taken. An
+        implementation may apply the entry's rows in the same step.
+
+        Returns:
+            None if the position was free; else the entry that holds it. The caller compares
+            transaction ids: an entry of its own means that an earlier, unanswered try
+            succeeded.
+
+        Raises:
+            OutcomeUnknown: the put was not answered; it may have happened, or may yet.
+            EntryTooLarge: the entry cannot be stored; nothing was written.
+        """
+        ...
+
+    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+        """Read the entries that follow ``after``, in order and without a gap.
+
+        The result ends at the first position that was not seen taken, even if later ones
+        were: such a reading is torn. It may be shorter than the log; an empty one means that
+        ``after`` was the head when it was read.
+
+        Raises:
+            BelowHorizon: entries after ``after`` may have been trimmed.
+        """
+        ...
+
+    def marks(self) -> Marks:
+        """Read the watermark and the horizon."""
+        ...
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Write the rows of consecutive entries, each if its key's row is absent or older.
+
+        Idempotent, and commutes with every other application. A deletion leaves a tombstone,
+        so that a late application of an older entry cannot bring the row back.
+        """
+        ...
+
+    def advance(self, expected: int, applied: int) -> bool:
+        """Move the watermark from ``expected`` to ``applied``; False if it stood elsewhere.
+
+        The caller has applied every entry in between.
+        """
+        ...
+
+    def scan(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
+        """Read rows in key order, tombstones left out.
+
+        Each row is current, the page as a whole is no snapshot. A page may hold fewer than
+        ``limit`` rows, even none, and yet have a next one.
+        """
+        ...
+
+    def get(self, index: int, key: bytes) -> Row | None:
+        """Read one row; None if it is absent or a tombstone."""
+        ...

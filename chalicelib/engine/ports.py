@@ -1,0 +1,230 @@
+"""The other ports: what the engine asks of the world, apart from storage of data.
+
+Every port has one conformance suite, run over each adapter. Adapters are safe under threads.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from chalicelib.engine.log import IndexKey
+from chalicelib.engine.persistence import Interval
+
+
+class Clock(Protocol):
+    """Time: read, and waited for."""
+
+    def now_ms(self) -> float:
+        """Milliseconds since the Unix epoch."""
+        ...
+
+    def wait_ms(self, duration_ms: float) -> None:
+        """Return after about ``duration_ms``."""
+        ...
+
+
+class Ids(Protocol):
+    """Chance, where the engine may not have its own."""
+
+    def transaction_id(self) -> str:
+        """A name that no other transaction has or will have."""
+        ...
+
+    def seed(self) -> bytes:
+        """16 bytes that seed one run of a function."""
+        ...
+
+
+class Gateway(Protocol):
+    """Sends to sockets. Posts that are awaited one by one arrive in order."""
+
+    def post(self, connection: str, data: bytes) -> None:
+        """Send one text message; return when the gateway has taken it.
+
+        A refusal for load is repeated by the adapter; nothing else is.
+
+        Raises:
+            ConnectionGone: the socket is closed.
+            PostUnanswered: the message may have been sent. It must not be repeated.
+            MessageTooLarge: the gateway does not take messages of this size.
+        """
+        ...
+
+    def close(self, connection: str, code: int, reason: str) -> None:
+        """Close the socket if it is open. ``code`` and ``reason`` may not reach the client."""
+        ...
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One message of a client, or an answer that an action left for it.
+
+    ``stamp_ms`` is when the gateway received it, ``id`` is unique within the connection and
+    breaks ties of the stamp.
+    """
+
+    id: str
+    stamp_ms: float
+    body: bytes
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The small item of a session, read and written by everybody who wants to run it.
+
+    ``left`` counts frames that were ever left in the inbox, ``drained`` how many of them were
+    counted when the session was last released. ``wake_ts`` is the newest commit that somebody
+    wants the session to look at, ``seen`` the timestamp up to which it has examined the log.
+    ``version`` and ``digests`` are those of the last message sent, ``revision`` names the
+    state item that goes with them. ``sent_ms`` is when something was last sent.
+    """
+
+    owner: str | None = None
+    deadline_ms: float = 0
+    left: int = 0
+    drained: int = 0
+    wake_ts: int = 0
+    seen: int = 0
+    version: tuple[int, int, int] = (0, 0, 0)
+    digests: bytes = b""
+    revision: int = 0
+    due: bool = False
+    dead: bool = False
+    born_ms: float = 0
+    sent_ms: float = 0
+    drop_ms: float = 0
+    """How long the client may go without a message before it gives the connection up."""
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether frames or commits wait that nobody has looked at."""
+        return self.left != self.drained or self.wake_ts > self.seen or self.due
+
+
+class Acquired(msgspec.Struct, frozen=True):
+    """The answer to a try at a lease. ``mine``: it was free, and is now the caller's."""
+
+    lease: Lease
+    mine: bool
+
+
+class SessionStore(Protocol):
+    """Leases, states and inboxes of sessions; one of each for each connection.
+
+    A session is an actor: whoever acquires its lease runs it until it releases it. A lease
+    that has expired is never acquired; the session is condemned and buried instead.
+    Every call is one atomic step.
+    """
+
+    def acquire(
+        self, connection: str, owner: str, *, now_ms: float, deadline_ms: float, wake_ts: int = 0
+    ) -> Acquired:
+        """Take the lease if it is free and the session not dead, creating it if there is none.
+
+        If taken, ``wake_ts`` is raised to at least the one given. A session is created only
+        when ``wake_ts`` is 0; otherwise a missing one is answered as dead.
+        """
+        ...
+
+    def raise_wake(self, connection: str, wake_ts: int) -> Lease:
+        """Raise ``wake_ts`` of a living session; never lowers it, never creates one."""
+        ...
+
+    def leave(self, connection: str, frame: Frame) -> None:
+        """Put a frame into the inbox.
+
+        Raises:
+            InboxFull: 1,000 frames or 4 MB are waiting already.
+        """
+        ...
+
+    def raise_left(self, connection: str) -> Lease:
+        """Count one frame more as left, and return the lease as it is now."""
+        ...
+
+    def inbox(self, connection: str) -> list[Frame]:
+        """Read all frames that wait, by stamp and id."""
+        ...
+
+    def drop_frames(self, connection: str, ids: Iterable[str]) -> None:
+        """Remove frames from the inbox; absent ones are ignored."""
+        ...
+
+    def state(self, connection: str) -> bytes:
+        """Read the state item; empty if none was written."""
+        ...
+
+    def write_state(self, connection: str, state: bytes) -> None:
+        """Write the state item. Only the holder of the lease does."""
+        ...
+
+    def release(self, connection: str, owner: str, lease: Lease, *, final: bool) -> bool:
+        """Save and give back the lease in one step.
+
+        Refused (False) if ``owner`` has lost it; and, unless ``final``, if more frames were
+        left than ``lease.left`` or ``wake_ts`` is above ``lease.seen``. ``left``, ``wake_ts``
+        and ``dead`` of the stored item are kept as they are.
+        """
+        ...
+
+    def condemn(self, connection: str) -> None:
+        """Mark the session dead, for ever. Nobody acquires it any more."""
+        ...
+
+    def bury(self, connection: str) -> None:
+        """Remove what a condemned session left: state, inbox, roster; keep the dead lease.
+
+        The dead lease goes by itself after a day.
+        """
+        ...
+
+    def enlist(self, connection: str, session: str, number: int) -> list[str]:
+        """Record the connection under its session and in the roster.
+
+        Returns:
+            Other living connections of this session with a lower number.
+        """
+        ...
+
+    def roster(self, shard: int) -> list[tuple[str, Lease]]:
+        """Read the sessions of one of the shards that the tick visits, buried ones left out."""
+        ...
+
+
+class Subscription(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """That a session reads ``interval``, whose keys all begin with ``prefix``."""
+
+    prefix: bytes
+    interval: Interval
+    connection: str
+
+
+class SubscriptionIndex(Protocol):
+    """Who reads what, found by prefix: cost grows with matches, not with subscriptions."""
+
+    def add(self, subscriptions: Sequence[Subscription]) -> None:
+        """Record subscriptions; idempotent. On return, every later match finds them."""
+        ...
+
+    def remove(self, subscriptions: Sequence[Subscription]) -> None:
+        """Forget subscriptions; absent ones are ignored."""
+        ...
+
+    def remove_all(self, connection: str) -> None:
+        """Forget every subscription of a connection."""
+        ...
+
+    def match(self, keys: Iterable[IndexKey]) -> set[str]:
+        """Connections with an interval that holds one of ``keys``."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Hands a message to a later invocation: at least once, in any order."""
+
+    def send(self, body: bytes, *, delay_ms: float = 0) -> None:
+        """Deliver ``body`` to the job handler, no sooner than after ``delay_ms``."""
+        ...
+
+
+Wake = Callable[[int], None]
+"""Called in process after a commit, with its timestamp."""
