@@ -133,6 +133,14 @@ MAX_QUEUED_MUTATIONS: Final = 1000
 MAX_QUEUED_ACTIONS: Final = 1000
 """Most actions of one connection that run or wait."""
 
+# Sessions
+
+MAX_INBOX_FRAMES: Final = 1000
+"""Most frames of one connection that wait to be read (DESIGN.md 5); then it is closed."""
+
+MAX_INBOX_BYTES: Final = 4 << 20
+"""Most bytes of frames of one connection that wait to be read: 4 MiB (DESIGN.md 5)."""
+
 # Search
 
 MAX_FILTER_FIELDS: Final = 16

@@ -1,15 +1,26 @@
 """The other ports: what the engine asks of the world, apart from storage of data.
 
-Every port has one conformance suite, run over each adapter. Adapters are safe under threads.
+Every port has one conformance suite, run over each adapter. Adapters are safe under
+threads.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from chalicelib.engine.log import IndexKey
 from chalicelib.engine.persistence import Interval
+from chalicelib.engine.values.order import split_fields
+
+ROSTER_SHARDS: Final = 16
+"""Parts of the roster of sessions; each is visited by a tick of its own (DESIGN.md 5)."""
+
+
+def roster_shard(connection: str) -> int:
+    """Tell which part of the roster a connection belongs to."""
+    return zlib.crc32(connection.encode()) % ROSTER_SHARDS
 
 
 class Clock(Protocol):
@@ -52,7 +63,11 @@ class Gateway(Protocol):
         ...
 
     def close(self, connection: str, code: int, reason: str) -> None:
-        """Close the socket if it is open. ``code`` and ``reason`` may not reach the client."""
+        """Close the socket if it is open. ``code`` and ``reason`` may not reach the client.
+
+        Raises:
+            PostUnanswered: the socket may still be open. Closing may be repeated.
+        """
         ...
 
 
@@ -71,11 +86,11 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The small item of a session, read and written by everybody who wants to run it.
 
-    ``left`` counts frames that were ever left in the inbox, ``drained`` how many of them were
-    counted when the session was last released. ``wake_ts`` is the newest commit that somebody
-    wants the session to look at, ``seen`` the timestamp up to which it has examined the log.
-    ``version`` and ``digests`` are those of the last message sent, ``revision`` names the
-    state item that goes with them. ``sent_ms`` is when something was last sent.
+    ``left`` counts frames that were ever left in the inbox, ``drained`` how many of them
+    were counted when the session was last released. ``wake_ts`` is the newest commit that
+    somebody wants the session to look at, ``seen`` the timestamp up to which it has examined
+    the log. ``version`` and ``digests`` are those of the last message sent, ``revision``
+    names the state item that goes with them. ``sent_ms`` is when something was last sent.
     """
 
     owner: str | None = None
@@ -112,25 +127,41 @@ class SessionStore(Protocol):
 
     A session is an actor: whoever acquires its lease runs it until it releases it. A lease
     that has expired is never acquired; the session is condemned and buried instead.
-    Every call is one atomic step.
+    Every call is one atomic step, save burials and enlisting, which are to be repeated if they
+    were interrupted. A call about a session that does not exist changes nothing, unless it
+    says so, and is answered as if the session were dead.
     """
 
     def acquire(
-        self, connection: str, owner: str, *, now_ms: float, deadline_ms: float, wake_ts: int = 0
+        self,
+        connection: str,
+        owner: str,
+        *,
+        now_ms: float,
+        deadline_ms: float,
+        wake_ts: int = 0,
     ) -> Acquired:
-        """Take the lease if it is free and the session not dead, creating it if there is none.
+        """Take the lease if it is free and the session not dead; create it if there is none.
 
-        If taken, ``wake_ts`` is raised to at least the one given. A session is created only
-        when ``wake_ts`` is 0; otherwise a missing one is answered as dead.
+        The owner of a lease that has not expired gets it again, as it is now, its deadline
+        unchanged: so a try whose answer was lost is simply repeated, and a holder whose
+        release was refused learns why. ``owner`` is a name that only one invocation uses.
+
+        If the caller gets the lease, ``wake_ts`` is raised to at least the one given; else
+        nothing is changed. A session is created only when ``wake_ts`` is 0; otherwise a
+        missing one is answered as dead.
         """
         ...
 
     def raise_wake(self, connection: str, wake_ts: int) -> Lease:
-        """Raise ``wake_ts`` of a living session; never lowers it, never creates one."""
+        """Raise ``wake_ts`` of a living session, and return the lease as it is now.
+
+        Never lowers it, never creates a session. With 0 it only reads.
+        """
         ...
 
     def leave(self, connection: str, frame: Frame) -> None:
-        """Put a frame into the inbox.
+        """Put a frame into the inbox of a living session.
 
         Raises:
             InboxFull: 1,000 frames or 4 MB are waiting already.
@@ -160,20 +191,25 @@ class SessionStore(Protocol):
     def release(self, connection: str, owner: str, lease: Lease, *, final: bool) -> bool:
         """Save and give back the lease in one step.
 
-        Refused (False) if ``owner`` has lost it; and, unless ``final``, if more frames were
-        left than ``lease.left`` or ``wake_ts`` is above ``lease.seen``. ``left``, ``wake_ts``
-        and ``dead`` of the stored item are kept as they are.
+        Refused (False) if ``owner`` does not hold it or the session is dead; and, unless
+        ``final``, if more frames were left than ``lease.left`` or ``wake_ts`` is above
+        ``lease.seen``. ``left``, ``wake_ts``, ``dead`` and ``born_ms`` of the stored item
+        are kept as they are.
         """
         ...
 
     def condemn(self, connection: str) -> None:
-        """Mark the session dead, for ever. Nobody acquires it any more."""
+        """Mark the session dead, for ever. Nobody acquires it any more.
+
+        One that does not exist is created dead: its first frame may still be under way.
+        """
         ...
 
     def bury(self, connection: str) -> None:
         """Remove what a condemned session left: state, inbox, roster; keep the dead lease.
 
-        The dead lease goes by itself after a day.
+        The dead lease goes by itself, not before a day has passed. A session stays on the
+        roster until its burial is finished.
         """
         ...
 
@@ -186,16 +222,34 @@ class SessionStore(Protocol):
         ...
 
     def roster(self, shard: int) -> list[tuple[str, Lease]]:
-        """Read the sessions of one of the shards that the tick visits, buried ones left out."""
+        """Read the enlisted sessions of one of the ``ROSTER_SHARDS``, buried ones left out.
+
+        The reading may lag by a moment: look again (:meth:`raise_wake`) before acting.
+        """
         ...
 
 
 class Subscription(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """That a session reads ``interval``, whose keys all begin with ``prefix``."""
+    """That a session reads ``interval``, whose keys all begin with ``prefix``.
+
+    ``prefix`` is one of those that :func:`prefixes` gives for every such key: some whole
+    leading fields, perhaps none, or the whole key.
+    """
 
     prefix: bytes
     interval: Interval
     connection: str
+
+
+def prefixes(key: bytes) -> Iterator[bytes]:
+    """Every prefix under which somebody may have subscribed to ``key``, shortest first."""
+    yield b""
+    end = 0
+    for field in split_fields(key):
+        end += len(field)
+        yield key[:end]
+    if end < len(key):
+        yield key
 
 
 class SubscriptionIndex(Protocol):
@@ -222,7 +276,15 @@ class JobQueue(Protocol):
     """Hands a message to a later invocation: at least once, in any order."""
 
     def send(self, body: bytes, *, delay_ms: float = 0) -> None:
-        """Deliver ``body`` to the job handler, no sooner than after ``delay_ms``."""
+        """Deliver ``body`` to the job handler after about ``delay_ms``.
+
+        Up to a second sooner, since queues count whole seconds; the receiver waits for the
+        rest. A delay that is longer than the queue can hold (15 minutes for SQS) is cut to
+        that: the receiver looks at the time and sends the message on.
+
+        Raises:
+            MessageTooLarge: ``body`` is larger than the queue takes, 256 KB.
+        """
         ...
 
 
