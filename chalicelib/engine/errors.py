@@ -39,8 +39,62 @@ class InvalidId(EngineError):
     code = "InvalidId"
 
 
+class InvalidHint(EngineError):
+    """A type hint that the wire has no type for; the message says what to write instead."""
+
+    code = "InvalidHint"
+
+
+class InvalidSchema(EngineError):
+    """A document class or one of its indexes breaks a rule, which ``rule`` names."""
+
+    code = "InvalidSchema"
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(f"{rule}: {message}")
+        self.rule = rule
+
+
+class InvalidFunction(EngineError):
+    """A function cannot be served as it is written; the message says what to change."""
+
+    code = "InvalidFunction"
+
+
+class TypeMismatch(EngineError):
+    """A value is not of its type. The message is Convex's, without what was being done."""
+
+    code = "TypeMismatch"
+
+
+class ArgumentValidationError(EngineError):
+    """The arguments of a call are not what the function takes."""
+
+    code = "ArgumentValidationError"
+
+    def __init__(self, mismatch: str) -> None:
+        super().__init__(f"ArgumentValidationError: {mismatch}")
+        self.mismatch = mismatch
+
+
+class ReturnsValidationError(EngineError):
+    """A function returned what its signature does not promise."""
+
+    code = "ReturnsValidationError"
+
+    def __init__(self, mismatch: str) -> None:
+        super().__init__(f"ReturnsValidationError: {mismatch}")
+        self.mismatch = mismatch
+
+
+class SchemaMismatch(EngineError):
+    """A document is not what its class says."""
+
+    code = "SchemaMismatch"
+
+
 class InvalidAuthHeader(EngineError):
-    """What was presented to identify the caller cannot be used. The message says what to do."""
+    """What was presented to identify the caller cannot be used; the message says why."""
 
     code = "InvalidAuthHeader"
 
@@ -53,8 +107,8 @@ class NoAuthProvider(EngineError):
     def __init__(self, configured: Sequence[str]) -> None:
         found = "No auth provider found matching the given token"
         super().__init__(
-            f"{found}. Check that the token's issuer ('iss') and audience ('aud') match one of"
-            f" your configured providers: [{', '.join(configured)}]"
+            f"{found}. Check that the token's issuer ('iss') and audience ('aud') match one"
+            f" of your configured providers: [{', '.join(configured)}]"
             if configured
             else f"{found} (no providers configured). List one in auth_config.py."
         )
@@ -68,14 +122,14 @@ class TokenRefused(EngineError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Could not verify OIDC token claim: {reason}. Sign in again for a fresh token, and"
-            " check that it was issued to this application."
+            f"Could not verify OIDC token claim: {reason}. Sign in again for a fresh token,"
+            " and check that it was issued to this application."
         )
         self.reason = reason
 
 
 class AuthProviderDiscoveryFailed(EngineError):
-    """The keys of an auth provider could not be had, so that no token of it can be verified."""
+    """The keys of an auth provider could not be had: no token of it can be verified now."""
 
     code = "AuthProviderDiscoveryFailed"
     retryable = True
@@ -230,3 +284,56 @@ class InboxFull(EngineError):
 
     code = "TooManyConcurrentRequests"
     retryable = True
+
+
+class TableUnknown(EngineError):
+    """A document class belongs to no table that is served."""
+
+    code = "TableUnknown"
+
+
+class IndexNotReady(EngineError):
+    """An index is still being built and cannot be queried yet."""
+
+    code = "IndexNotReady"
+    retryable = True
+
+
+class NotUnique(EngineError):
+    """A query for one document found several."""
+
+    code = "NotUnique"
+
+
+class FunctionNotFound(EngineError):
+    """No function has this path, or the caller may not reach it."""
+
+    code = "FunctionNotFound"
+
+
+class WrongFunctionKind(EngineError):
+    """A function was called as a kind that it is not."""
+
+    code = "WrongFunctionKind"
+
+
+class BadArguments(EngineError):
+    """Arguments are not one object."""
+
+    code = "BadArguments"
+
+
+class BadMessage(EngineError):
+    """A message or a request is not one of the protocol."""
+
+    code = "BadMessage"
+
+
+class BaseVersionMismatch(EngineError):
+    """The client built a change on a version that the server does not hold."""
+
+    code = "BaseVersionMismatch"
+
+    def __init__(self, *, expected: int, received: int) -> None:
+        super().__init__(f"Base version {received} passed up doesn't match the current version {expected}")
+        self.expected, self.received = expected, received
