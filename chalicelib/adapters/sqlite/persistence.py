@@ -1,0 +1,193 @@
+"""The log and its rows in one SQLite file: durable, for one process."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from chalicelib.adapters.sqlite.files import (
+    DirectoryLock,
+    Readers,
+    open_writer,
+    typed_errors,
+)
+from chalicelib.adapters.sqlite.writer import Answered, Writer, put_rows
+from chalicelib.engine.errors import StorageCorrupt
+from chalicelib.engine.log import Entry, Row, decode_entry
+from chalicelib.engine.persistence import Interval, Marks, Page
+
+TAIL_BYTES: Final = 16 << 20
+"""A reading of the tail from the file ends once it has this many encoded bytes."""
+
+_SCAN: Final = "SELECT key, ts, id, image FROM rows WHERE idx = ? AND key >= ?"
+
+
+class SqlitePersistence:
+    """A log of which every answered entry is on the disk, together with its rows.
+
+    Appends that come while the disk is busy are written together, in one transaction with
+    their rows and the watermark: so the watermark is always the head, and ``apply`` has
+    nothing to do for entries of this log.
+    """
+
+    applies_at_once = True
+
+    def __init__(
+        self, directory: Path, *, on_commit: Callable[[int], None] | None = None
+    ) -> None:
+        """Open the data directory, making what is missing.
+
+        ``on_commit`` is called with the new head after each group, on the writer's thread;
+        it must be quick.
+
+        Raises:
+            StorageLocked: Another process uses the directory.
+            StorageCorrupt: The file is damaged or is not one of ours.
+            StorageUnavailable: The file cannot be opened.
+        """
+        self._lock = DirectoryLock(directory)
+        try:
+            self._connection = open_writer(directory)
+            try:
+                self._writer = Writer(self._connection, _open_marks(self._connection))
+            except BaseException:
+                self._connection.close()
+                raise
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer.on_commit = on_commit
+        self._readers = Readers(directory)
+        self._closed = False
+
+    def close(self) -> None:
+        """Finish what was submitted, fold the write-ahead log in, let go of all."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.close()
+        self._readers.close()
+        self._connection.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def append(self, entry: Entry) -> Entry | None:
+        """Put ``entry`` at its position if that is free, and apply it.
+
+        Raises:
+            StorageFull: The disk is full; nothing was written.
+            StorageUnavailable: Nothing was written.
+            OutcomeUnknown: The disk failed at the commit. Repeating the append tells.
+        """
+        return self.submit(entry)()
+
+    def submit(self, entry: Entry) -> Answered:
+        """Begin an append; return what waits for its answer.
+
+        A position is decided at once, so that the next entry may be submitted behind one
+        that is not yet durable; answers come in order. If an entry cannot be written, those
+        submitted behind it are not either.
+        """
+        self._writer.below_horizon(entry.ts - 1)
+        answered = self._writer.submit(entry)
+        return answered or (lambda: self._at(entry.ts))
+
+    def _at(self, ts: int) -> Entry:
+        return self.tail(ts - 1, 1)[0]
+
+    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+        """Read the entries that follow ``after``: from memory, if near the head."""
+        writer = self._writer
+        writer.below_horizon(after)
+        span = range(after + 1, min(writer.head, after + limit) + 1)
+        try:
+            return tuple(map(writer.recent.__getitem__, span))
+        except KeyError:
+            return self._tail_of_file(span)
+
+    def _tail_of_file(self, span: range) -> tuple[Entry, ...]:
+        found: list[Entry] = []
+        size = 0
+        with self._readers.borrow() as connection:
+            cursor = connection.execute(
+                "SELECT ts, entry FROM log WHERE ts BETWEEN ? AND ? ORDER BY ts",
+                (span[0], span[-1]),
+            )
+            for ts, data in cursor:
+                if ts != span[len(found)] or size > TAIL_BYTES:
+                    break
+                size += len(data)
+                found.append(decode_entry(data))
+            cursor.close()
+        return tuple(found)
+
+    def marks(self) -> Marks:
+        """Read the watermark, which is the head, and the horizon."""
+        return Marks(self._writer.applied, self._writer.horizon)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Write rows where they are newer; those of appended entries are there already."""
+        recent = self._writer.recent
+        missing = [entry for entry in entries if recent.get(entry.ts) is not entry]
+        if missing:
+            self._writer.transact(lambda connection: put_rows(connection, missing))
+
+    def advance(self, expected: int, applied: int) -> bool:
+        """Tell whether the watermark is where it should go: it moves with the log alone."""
+        return self._writer.applied == expected and applied == expected
+
+    def scan(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
+        """Read rows in key order."""
+        query, values = _SCAN, [interval.index, interval.low]
+        if interval.high is not None:
+            query += " AND key < ?"
+            values.append(interval.high)
+        query += (
+            f" AND image IS NOT NULL ORDER BY key {'DESC' if reverse else 'ASC'} LIMIT ?"
+        )
+        with self._readers.borrow() as connection:
+            found = connection.execute(query, (*values, limit + 1)).fetchall()
+        rows = tuple(Row(interval.index, *columns) for columns in found[:limit])
+        if len(found) <= limit:
+            return Page(rows, None)
+        return Page(rows, rows[-1].key if reverse else found[limit][0])
+
+    def get(self, index: int, key: bytes) -> Row | None:
+        """Read one row."""
+        with self._readers.borrow() as connection:
+            found = connection.execute(
+                "SELECT ts, id, image FROM rows"
+                " WHERE idx = ? AND key = ? AND image IS NOT NULL",
+                (index, key),
+            ).fetchone()
+        return None if found is None else Row(index, key, *found)
+
+
+def _open_marks(connection: sqlite3.Connection) -> Marks:
+    """Read where the log ends; drop tombstones: no applier outlived the last process.
+
+    Raises:
+        StorageCorrupt: The log and its watermark do not agree.
+    """
+    with typed_errors():
+        marks = Marks(*connection.execute("SELECT applied, horizon FROM marks").fetchone())
+        last = connection.execute("SELECT max(ts) FROM log").fetchone()[0]
+        if (marks.horizon if last is None else last) != marks.applied:
+            raise StorageCorrupt(
+                f"the log ends at {last}, the watermark at {marks.applied}: use a backup"
+            )
+        connection.execute(
+            "DELETE FROM rows WHERE image IS NULL AND ts <= ?", (marks.applied,)
+        )
+    return marks

@@ -1,0 +1,282 @@
+"""Group commit: one thread writes what many append, with one sync of the disk."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Final
+
+from chalicelib.adapters.sqlite.files import typed
+from chalicelib.engine.errors import (
+    BelowHorizon,
+    EngineError,
+    OutcomeUnknown,
+    StorageFull,
+    StorageUnavailable,
+)
+from chalicelib.engine.log import Entry, encode_entry, newest_rows
+from chalicelib.engine.persistence import Marks
+
+GROUP_ENTRIES: Final = 512
+"""Most entries that are committed together."""
+
+GROUP_BYTES: Final = 8 << 20
+"""A group is closed when its entries reach this, in encoded bytes."""
+
+KEPT_ENTRIES: Final = 20_000
+"""Most entries near the head that are kept in memory for readers of the tail."""
+
+KEPT_BYTES: Final = 64 << 20
+"""Those entries weigh no more than this, in encoded bytes."""
+
+PUT_ENTRY: Final = "INSERT INTO log VALUES (?, ?)"
+
+PUT_ROW: Final = """
+INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT (idx, key) DO UPDATE
+SET ts = excluded.ts, id = excluded.id, image = excluded.image WHERE excluded.ts > rows.ts
+"""
+
+_logger = logging.getLogger(__name__)
+
+Answered = Callable[[], Entry | None]
+"""Waits until an append is decided and durable; then what ``append`` returns or raises."""
+
+
+class _Pending:
+    """An entry that has a position and is not yet durable.
+
+    Whoever waits for it waits for ``gate``: a bare lock, because an event costs several
+    times as much and every append has one.
+    """
+
+    __slots__ = ("data", "entry", "error", "gate")
+
+    def __init__(self, entry: Entry, data: bytes) -> None:
+        self.entry, self.data = entry, data
+        self.error: EngineError | None = None
+        self.gate = Lock()
+        self.gate.acquire()
+
+    def settled(self) -> None:
+        """Return once the entry is durable; raise if it could not be written."""
+        with self.gate:
+            if self.error is not None:
+                raise self.error
+
+    def won(self) -> None:
+        """Answer its own appender."""
+        self.settled()
+
+    def lost(self) -> Entry:
+        """Answer an appender that came second."""
+        self.settled()
+        return self.entry
+
+
+class Writer:
+    """The head of the log: decides who gets a position, and writes in groups.
+
+    ``head`` and ``recent`` hold only what is durable. They are read without the lock: an
+    entry is in ``recent`` before ``head`` shows it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, marks: Marks) -> None:
+        self.head = self.applied = marks.applied
+        self.horizon = marks.horizon
+        self.recent: dict[int, Entry] = {}
+        self.on_commit: Callable[[int], None] | None = None
+        self._connection = connection
+        self._sizes: dict[int, int] = {}
+        self._kept_bytes = 0
+        self._pending: dict[int, _Pending] = {}
+        self._lock = Lock()
+        self._file = Lock()
+        self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
+        self._closed = False
+        self._unsettled = False
+        self._thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, entry: Entry) -> Answered | None:
+        """Give ``entry`` its position, behind those that are under way; do not wait.
+
+        Returns:
+            What to call for the answer; None if a durable entry holds the position.
+        """
+        if entry.ts <= self.head:
+            return None
+        data = encode_entry(entry)
+        with self._lock:
+            if entry.ts <= self.head:
+                return None
+            rival = self._pending.get(entry.ts)
+            if rival is not None:
+                return rival.lost
+            if self._closed:
+                raise StorageUnavailable("the store was closed")
+            if entry.ts != self.head + len(self._pending) + 1:
+                raise AssertionError("an entry was put beyond the end of the log")
+            mine = self._pending[entry.ts] = _Pending(entry, data)
+            self._queue.put(mine)
+        return mine.won
+
+    def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Do ``work`` in a transaction of its own.
+
+        Raises:
+            StorageFull, StorageUnavailable, StorageCorrupt: Nothing was written.
+            OutcomeUnknown: The transaction may have been committed.
+        """
+        with self._file:
+            committing = False
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                work(self._connection)
+                committing = True
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise self._judge(error, committing=committing) from error
+            except BaseException:
+                self._roll_back()
+                raise
+            self._unsettled = False
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                _logger.exception("a transaction could not be rolled back")
+
+    def _judge(self, error: sqlite3.Error, *, committing: bool) -> EngineError:
+        """Tell whether a failed transaction is surely not in the file.
+
+        The last frame of a transaction commits it, so a disk that was full before it had
+        that frame is certain. A failed sync is not: after a crash the frames may turn out
+        to be there. The doubt ends with the next commit, which overwrites them.
+        """
+        known = typed(error)
+        if committing and not isinstance(known, StorageFull):
+            self._unsettled = True
+        if self._unsettled:
+            return OutcomeUnknown(str(known))
+        return known
+
+    def close(self) -> None:
+        """Write what was submitted, then stop. Later submissions are refused."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, stop = self._gather(first)
+            self._commit(group)
+            if stop:
+                return
+
+    def _gather(self, first: _Pending) -> tuple[list[_Pending], bool]:
+        group, size = [first], len(first.data)
+        while len(group) < GROUP_ENTRIES and size < GROUP_BYTES:
+            try:
+                following = self._queue.get_nowait()
+            except Empty:
+                break
+            if following is None:
+                return group, True
+            group.append(following)
+            size += len(following.data)
+        return group, False
+
+    def _commit(self, group: Sequence[_Pending]) -> None:
+        try:
+            entries = [pending.entry for pending in group]
+            self.transact(lambda connection: self._write(connection, group, entries))
+        except EngineError as error:
+            self._fail(group, error)
+        except Exception as error:
+            _logger.exception("a group of %d entries could not be written", len(group))
+            self._fail(group, StorageUnavailable(str(error)))
+        else:
+            self._publish(group)
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        group: Sequence[_Pending],
+        entries: list[Entry],
+    ) -> None:
+        connection.executemany(PUT_ENTRY, [(put.entry.ts, put.data) for put in group])
+        put_rows(connection, entries)
+        connection.execute("UPDATE marks SET applied = ?", (entries[-1].ts,))
+
+    def _publish(self, group: Sequence[_Pending]) -> None:
+        last = group[-1].entry.ts
+        with self._lock:
+            for pending in group:
+                self._keep(pending)
+                del self._pending[pending.entry.ts]
+            self.head = self.applied = last
+        for pending in group:
+            pending.gate.release()
+        if self.on_commit is not None:
+            try:
+                self.on_commit(last)
+            except Exception:
+                # The entries are durable and answered: a broken hook must not stop the log.
+                _logger.exception("the hook that is called after commits failed")
+
+    def _keep(self, pending: _Pending) -> None:
+        ts = pending.entry.ts
+        self.recent[ts] = pending.entry
+        self._sizes[ts] = len(pending.data)
+        self._kept_bytes += len(pending.data)
+        while len(self._sizes) > KEPT_ENTRIES or self._kept_bytes > KEPT_BYTES:
+            oldest = next(iter(self._sizes))
+            self._kept_bytes -= self._sizes.pop(oldest)
+            del self.recent[oldest]
+
+    def _fail(self, group: Sequence[_Pending], error: EngineError) -> None:
+        """Refuse ``group``, and all that was submitted behind it: their place is gone."""
+        with self._lock:
+            behind = list(self._pending.values())[len(group) :]
+            self._pending.clear()
+            kept_stop = self._drain()
+        for pending in group:
+            pending.error = error
+            pending.gate.release()
+        for pending in behind:
+            pending.error = StorageUnavailable("an entry before this one was not written")
+            pending.gate.release()
+        if kept_stop:
+            self._queue.put(None)
+
+    def _drain(self) -> bool:
+        stop = False
+        while True:
+            try:
+                stop = self._queue.get_nowait() is None or stop
+            except Empty:
+                return stop
+
+    def below_horizon(self, ts: int) -> None:
+        """Refuse a position of which nothing can be said.
+
+        Raises:
+            BelowHorizon: Entries after ``ts`` may have been trimmed.
+        """
+        if ts < self.horizon:
+            raise BelowHorizon(f"the log is kept from {self.horizon} on, not {ts}")
+
+
+def put_rows(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Write the rows of consecutive entries, each if the row there is older."""
+    connection.executemany(
+        PUT_ROW,
+        [(row.index, row.key, row.ts, row.id, row.image) for row in newest_rows(entries)],
+    )

@@ -1,0 +1,1 @@
+"""Each port has one contract, and every adapter is held to it."""
