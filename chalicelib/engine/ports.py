@@ -88,9 +88,10 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     ``left`` counts frames that were ever left in the inbox, ``drained`` how many of them
     were counted when the session was last released. ``wake_ts`` is the newest commit that
-    somebody wants the session to look at, ``seen`` the timestamp up to which it has examined
-    the log. ``version`` and ``digests`` are those of the last message sent, ``revision``
-    names the state item that goes with them. ``sent_ms`` is when something was last sent.
+    somebody wants the session to look at, ``seen`` the timestamp up to which it has
+    examined the log. ``version`` and ``digests`` are those of the last message sent,
+    ``revision`` names the state item that goes with them. ``sent_ms`` is when something was
+    last sent.
     """
 
     owner: str | None = None
@@ -127,7 +128,7 @@ class SessionStore(Protocol):
 
     A session is an actor: whoever acquires its lease runs it until it releases it. A lease
     that has expired is never acquired; the session is condemned and buried instead.
-    Every call is one atomic step, save burials and enlisting, which are to be repeated if they
+    Every call is one atomic step, save burying and enlisting, which are repeated if they
     were interrupted. A call about a session that does not exist changes nothing, unless it
     says so, and is answered as if the session were dead.
     """
@@ -141,7 +142,7 @@ class SessionStore(Protocol):
         deadline_ms: float,
         wake_ts: int = 0,
     ) -> Acquired:
-        """Take the lease if it is free and the session not dead; create it if there is none.
+        """Take the lease if it is free and the session not dead; create it if need be.
 
         The owner of a lease that has not expired gets it again, as it is now, its deadline
         unchanged: so a try whose answer was lost is simply repeated, and a holder whose
