@@ -17,9 +17,6 @@ from chalicelib.engine.errors import StorageCorrupt
 from chalicelib.engine.log import Entry, Row, decode_entry
 from chalicelib.engine.persistence import Interval, Marks, Page
 
-TAIL_BYTES: Final = 16 << 20
-"""A reading of the tail from the file ends once it has this many encoded bytes."""
-
 _SCAN: Final = "SELECT key, ts, id, image FROM rows WHERE idx = ? AND key >= ?"
 
 
@@ -57,9 +54,18 @@ class SqlitePersistence:
         except BaseException:
             self._lock.release()
             raise
-        self._writer.on_commit = on_commit
+        self.on_commit = on_commit
         self._readers = Readers(directory)
         self._closed = False
+
+    @property
+    def on_commit(self) -> Callable[[int], None] | None:
+        """What is called, on the writer's thread, with the new head after each group."""
+        return self._writer.on_commit
+
+    @on_commit.setter
+    def on_commit(self, hook: Callable[[int], None] | None) -> None:
+        self._writer.on_commit = hook
 
     def close(self) -> None:
         """Finish what was submitted, fold the write-ahead log in, let go of all."""
@@ -118,16 +124,14 @@ class SqlitePersistence:
 
     def _tail_of_file(self, span: range) -> tuple[Entry, ...]:
         found: list[Entry] = []
-        size = 0
         with self._readers.borrow() as connection:
             cursor = connection.execute(
                 "SELECT ts, entry FROM log WHERE ts BETWEEN ? AND ? ORDER BY ts",
                 (span[0], span[-1]),
             )
             for ts, data in cursor:
-                if ts != span[len(found)] or size > TAIL_BYTES:
+                if ts != span[len(found)]:
                     break
-                size += len(data)
                 found.append(decode_entry(data))
             cursor.close()
         return tuple(found)

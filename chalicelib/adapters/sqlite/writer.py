@@ -106,6 +106,9 @@ class Writer:
         """
         if entry.ts <= self.head:
             return None
+        rival = self._pending.get(entry.ts)
+        if rival is not None:
+            return rival.lost
         data = encode_entry(entry)
         with self._lock:
             if entry.ts <= self.head:
