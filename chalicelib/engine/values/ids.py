@@ -4,8 +4,7 @@ The text is lower-case base32 (Crockford's alphabet) of the table number in as m
 it needs, the internal id, and a checksum of both. Within a table, ids sort by creation.
 """
 
-import base64
-import binascii
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final, TypeAlias
 
@@ -52,7 +51,7 @@ def encode_id(table_number: int, internal: InternalId) -> str:
             f"no id: table {table_number}, {len(internal)} bytes of internal id"
         )
     body = _varint(table_number) + internal
-    return base64.b32encode(body + _checksum(body)).translate(_TO_CROCKFORD, b"=").decode()
+    return _to_base32(body + _checksum(body))
 
 
 def decode_id(text: str) -> tuple[int, InternalId]:
@@ -81,21 +80,33 @@ _CHECKSUM_BYTES: Final = 2
 _MIN_CHARS: Final = 31
 _MAX_CHARS: Final = 37
 
-_RFC_4648: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_CROCKFORD: Final = b"0123456789abcdefghjkmnpqrstvwxyz"
-_TO_CROCKFORD: Final = bytes.maketrans(_RFC_4648, _CROCKFORD)
-_FROM_CROCKFORD: Final = bytes(
-    _RFC_4648[_CROCKFORD.index(byte)] if byte in _CROCKFORD else ord("!")
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+
+# int() reads base 32 with the letters a to v; what is not ours must not be one of them.
+_TO_INT_DIGITS: Final = bytes(
+    b"0123456789abcdefghijklmnopqrstuv"[_ALPHABET.index(chr(byte))]
+    if chr(byte) in _ALPHABET
+    else ord("!")
     for byte in range(256)
 )
 
 
+def _to_base32(data: bytes) -> str:
+    chars = -(-len(data) * 8 // 5)
+    bits = -(-chars // 2) * 10  # whole pairs of characters, filled up with zeros
+    number = int.from_bytes(data, "big") << (bits - len(data) * 8)
+    pairs = [_PAIRS[number >> shift & 0x3FF] for shift in range(bits - 10, -1, -10)]
+    return "".join(pairs)[:chars]
+
+
 def _from_base32(text: str) -> bytes:
-    padding = b"=" * (-len(text) % 8)
     try:
-        return base64.b32decode(text.encode("ascii").translate(_FROM_CROCKFORD) + padding)
-    except (UnicodeEncodeError, binascii.Error):
+        number = int(text.encode("ascii").translate(_TO_INT_DIGITS), 32)
+    except ValueError:  # not ASCII, or not in the alphabet
         raise InvalidId(f"{text!r} is not an id: it is not base32") from None
+    length, spare_bits = divmod(len(text) * 5, 8)
+    return (number >> spare_bits).to_bytes(length, "big")
 
 
 def _split(data: bytes) -> tuple[int, InternalId]:
@@ -106,6 +117,7 @@ def _split(data: bytes) -> tuple[int, InternalId]:
     return table_number, data[border : border + INTERNAL_ID_BYTES]
 
 
+@lru_cache
 def _varint(number: int) -> bytes:
     """Write seven bits a byte, the lowest first."""
     out = bytearray()

@@ -10,16 +10,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.engine.errors import InvalidValue
-from chalicelib.engine.limits import MAX_VALUE_NESTING
+from chalicelib.engine.values.numbers import float_bits
 from chalicelib.engine.values.value import (
     Int64,
     Missing,
     Value,
-    check_array,
-    check_integer,
-    check_object,
-    float_bits,
-    refuse,
+    check,
+    not_a_value,
 )
 
 
@@ -29,7 +26,9 @@ def field_bytes(value: Value | Missing) -> bytes:
     Raises:
         InvalidValue: It is not a value.
     """
-    return _field(value, MAX_VALUE_NESTING)
+    if type(value) is list or type(value) is dict:
+        check(value)
+    return _field(value)
 
 
 def key_bytes(fields: Sequence[Value | Missing]) -> bytes:
@@ -71,23 +70,21 @@ _UINT64: Final = struct.Struct(">Q")
 _SIGN_BIT: Final = 1 << 63
 
 
-def _field(value: Any, room: int) -> bytes:
+def _field(value: Any) -> bytes:
     kind = type(value)
     if kind is str:
         return _TEXT + _terminated(_utf8(value))
-    if kind is int:
-        check_integer(value)
-        return _FLOAT64 + _UINT64.pack(float_bits(value))
-    if kind is float:
+    if kind is int or kind is float:
         return _FLOAT64 + _UINT64.pack(float_bits(value))
     if kind is Int64:
         return _INT64 + _UINT64.pack(value + _SIGN_BIT)
     if kind is bytes:
         return _BYTES + _terminated(value)
     if kind is list:
-        return _array(value, room)
+        return _ARRAY + b"".join(map(_field, value)) + _END
     if kind is dict:
-        return _object(value, room)
+        pairs = [_field(name) + _field(value[name]) for name in sorted(value)]
+        return _OBJECT + b"".join(pairs) + _END
     return _single(value)
 
 
@@ -100,27 +97,7 @@ def _single(value: object) -> bytes:
         return _FALSE
     if isinstance(value, Missing):
         return _MISSING
-    raise refuse(value)
-
-
-def _array(items: list[Any], room: int) -> bytes:
-    check_array(items, room)
-    return _ARRAY + b"".join([_member(item, room) for item in items]) + _END
-
-
-def _object(fields: dict[str, Any], room: int) -> bytes:
-    check_object(fields, room)
-    pairs = [
-        _TEXT + _terminated(name.encode()) + _member(fields[name], room)
-        for name in sorted(fields)
-    ]
-    return _OBJECT + b"".join(pairs) + _END
-
-
-def _member(value: Any, room: int) -> bytes:
-    if value is Missing.MISSING:
-        raise InvalidValue("only a whole field can be missing")
-    return _field(value, room - 1)
+    raise not_a_value(value)
 
 
 def _utf8(text: str) -> bytes:
