@@ -38,10 +38,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--email", help="email claim; <user>@example.com unless given")
     parser.add_argument("--lifetime-s", type=float, default=DEFAULT_LIFETIME_S)
     parser.add_argument(
-        "--directory", type=Path, default=os.environ.get("DATA_DIR", "data")
+        "--directory", type=Path, default=os.environ.get("GEOFLOW_DATA", "data")
     )
-    parser.add_argument("--issuer", default=os.environ.get("ISSUER", DEFAULT_ISSUER))
+    parser.add_argument(
+        "--issuer", default=os.environ.get("GEOFLOW_ISSUER", DEFAULT_ISSUER)
+    )
     return parser
+
+
+def _issuer() -> str:
+    """Return the issuer that a server with this environment has."""
+    port = os.environ.get("GEOFLOW_PORT")
+    address = f"http://127.0.0.1:{port}" if port else DEFAULT_ISSUER
+    return os.environ.get("GEOFLOW_ISSUER", address)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class OidcVerifier(IdentityVerifier):
     def _verify_oidc(
         self, token: str, unverified: Unverified, provider: OidcProvider, ring: KeyRing
     ) -> Identity:
-        algorithm, kid = unverified.header.get("alg"), unverified.key_id
+        algorithm, kid = unverified.algorithm, unverified.key_id
         if algorithm not in provider.algorithms:
             raise TokenRefused(_unaccepted(algorithm, provider))
         # Neither tokens nor keys need an id here: stock sign-in libraries leave it out.
@@ -89,7 +89,7 @@ class OidcVerifier(IdentityVerifier):
     def _verify_custom(
         self, token: str, unverified: Unverified, provider: CustomJwtProvider, ring: KeyRing
     ) -> Identity:
-        algorithm, kid = unverified.header.get("alg"), unverified.key_id
+        algorithm, kid = unverified.algorithm, unverified.key_id
         if algorithm not in provider.algorithms:
             _refuse(f"Could not decode token: {_unaccepted(algorithm, provider)}.")
         if kid is None:
@@ -159,7 +159,7 @@ def _jwks_uri(issuer: str, document: bytes) -> str:
     return uri
 
 
-def _unaccepted(algorithm: Any, provider: Provider) -> str:
+def _unaccepted(algorithm: str | None, provider: Provider) -> str:
     shown = str(algorithm)[:_SHOWN_CHARACTERS]
     accepted = " or ".join(sorted(provider.algorithms))
     return f"it is signed with '{shown}', and {provider.issuer} is trusted with {accepted}"

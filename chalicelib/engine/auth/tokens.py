@@ -23,10 +23,14 @@ class Unverified:
     claims: Mapping[str, Any]
 
     @property
+    def algorithm(self) -> str | None:
+        """How it was signed, as the token says."""
+        return _text(self.header.get("alg"))
+
+    @property
     def key_id(self) -> str | None:
         """Name of the key that signed it, as the token says."""
-        kid = self.header.get("kid")
-        return kid if isinstance(kid, str) else None
+        return _text(self.header.get("kid"))
 
 
 def read_unverified(token: str) -> Unverified:
