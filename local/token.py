@@ -40,9 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--directory", type=Path, default=os.environ.get("GEOFLOW_DATA", "data")
     )
-    parser.add_argument(
-        "--issuer", default=os.environ.get("GEOFLOW_ISSUER", DEFAULT_ISSUER)
-    )
+    parser.add_argument("--issuer", default=_issuer(), help="as the server is configured")
     return parser
 
 
