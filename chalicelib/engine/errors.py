@@ -337,3 +337,9 @@ class BaseVersionMismatch(EngineError):
     def __init__(self, *, expected: int, received: int) -> None:
         super().__init__(f"Base version {received} passed up doesn't match the current version {expected}")
         self.expected, self.received = expected, received
+
+
+class ResultTooLarge(EngineError):
+    """A function returned more than the transport can send; nothing was written."""
+
+    code = "FunctionReturnTooLarge"

@@ -1,0 +1,158 @@
+"""What is served: the functions, tables and auth providers of the app packages."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
+
+from chalicelib.engine.errors import EngineError, InvalidFunction
+from chalicelib.engine.functions.registration import Function
+from chalicelib.engine.schema import tables, wire_name
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFunction:
+    """A function and the path by which clients call it: ``executions:listByWorkflow``."""
+
+    path: str
+    function: Function[Any, Any]
+
+
+class Registry:
+    """The functions of some packages by path, and the tables that they use.
+
+    A module's path follows its place in the package: ``admin/users.py`` is ``admin/users``,
+    in camelCase. Modules and packages that start with an underscore, and those named
+    ``model``, hold no functions. A package may set ``WIRE_PREFIX``, with which its paths
+    then start.
+
+    Raises:
+        InvalidFunction: Two functions have one path, or one is written wrongly.
+        InvalidSchema: Two classes claim one table, or an index is wrong.
+        InvalidHint: A type is none of the wire; the message says what to write instead.
+    """
+
+    def __init__(self, packages: Sequence[str], *, lazy: bool = False) -> None:
+        """Import ``packages``; ``lazy`` leaves a function's types until its first call."""
+        modules = [found for package in packages for found in _walk(package)]
+        self._functions: Final = _collect(modules)
+        self._paths: Final = {id(f.function): f.path for f in self._functions.values()}
+        self.tables: Final = tables(*(module for _, module in modules))
+        self.auth_providers: Final = _providers(packages)
+        if not lazy:
+            self.check()
+
+    @property
+    def functions(self) -> Mapping[str, RegisteredFunction]:
+        """All functions by path, public and internal, sorted."""
+        return MappingProxyType(self._functions)
+
+    def lookup(self, path: str) -> RegisteredFunction | None:
+        """Return the function that clients mean by ``path``, in any of its spellings."""
+        return self._functions.get(canonical_path(path))
+
+    def path_of(self, function: Function[Any, Any]) -> str:
+        """Return the path of a function.
+
+        Raises:
+            InvalidFunction: It is in none of the packages.
+        """
+        path = self._paths.get(id(function))
+        if path is None:
+            raise InvalidFunction(
+                f"{function!r} is in none of the packages that are served"
+            )
+        return path
+
+    def check(self) -> None:
+        """Build what is built on first use, so that mistakes show now.
+
+        Raises:
+            InvalidFunction: As for the class, and so on.
+        """
+        for table in self.tables.values():
+            table.check()
+        for registered in self._functions.values():
+            try:
+                registered.function.signature.build()
+            except EngineError as refused:
+                raise InvalidFunction(f"{_where(registered.function)}: {refused}") from None
+
+
+def canonical_path(path: str) -> str:
+    """Return the one spelling: ``mod.js:fn`` becomes ``mod:fn``, ``m`` ``m:default``."""
+    module, colon, name = path.partition(":")
+    return f"{module.removesuffix('.js')}:{name if colon else 'default'}"
+
+
+_SPECIAL: Final = frozenset({"schema", "auth_config", "crons", "http"})
+"""Modules at the top of a package that declare something else than functions."""
+
+
+def _walk(package: str) -> Iterator[tuple[str | None, ModuleType]]:
+    """Yield the modules of a package with their paths, None where no function may be."""
+    root = importlib.import_module(package)
+    prefix: str = getattr(root, "WIRE_PREFIX", "")
+    if not hasattr(root, "__path__"):
+        yield prefix + wire_name(package.rpartition(".")[2]), root
+        return
+    for name in _names(root):
+        parts = name.removeprefix(package + ".").split(".")
+        path = None if parts[0] in _SPECIAL else prefix + "/".join(map(wire_name, parts))
+        yield path, importlib.import_module(name)
+
+
+def _names(package: ModuleType) -> Iterator[str]:
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        if found.name.startswith("_") or found.name == "model":
+            continue
+        name = f"{package.__name__}.{found.name}"
+        if found.ispkg:
+            yield from _names(importlib.import_module(name))
+        else:
+            yield name
+
+
+def _collect(
+    modules: Sequence[tuple[str | None, ModuleType]],
+) -> dict[str, RegisteredFunction]:
+    found: dict[str, RegisteredFunction] = {}
+    for module_path, module in modules:
+        for function in _declared(module):
+            if module_path is None:
+                raise InvalidFunction(
+                    f"{_where(function)}: {module.__name__} is for declarations; move the"
+                    " function to a module of its own"
+                )
+            path = f"{module_path}:{function.wire_name}"
+            if path in found and found[path].function is not function:
+                raise InvalidFunction(
+                    f"{path} is both {_where(found[path].function)} and {_where(function)}:"
+                    ' give one of them another name, as in @query(name="…")'
+                )
+            found[path] = RegisteredFunction(path, function)
+    return dict(sorted(found.items()))
+
+
+def _declared(module: ModuleType) -> Iterator[Function[Any, Any]]:
+    for value in vars(module).values():
+        # A function that was imported belongs to the module that it comes from.
+        if isinstance(value, Function) and value.__module__ == module.__name__:
+            yield value
+
+
+def _providers(packages: Sequence[str]) -> tuple[Any, ...]:
+    providers: list[Any] = []
+    for package in packages:
+        root = importlib.import_module(package)
+        if hasattr(root, "__path__") and any(
+            info.name == "auth_config" for info in pkgutil.iter_modules(root.__path__)
+        ):
+            providers += importlib.import_module(f"{package}.auth_config").providers
+    return tuple(providers)
+
+
+def _where(function: Function[Any, Any]) -> str:
+    return f"{function.__module__}.{function.__name__}"

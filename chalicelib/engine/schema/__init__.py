@@ -1,0 +1,56 @@
+"""Documents, tables and indexes as an app declares them: type hints are the schema."""
+
+from msgspec import UNSET
+
+from chalicelib.engine.schema.codec import DocumentCodec, codec_of
+from chalicelib.engine.schema.documents import (
+    Document,
+    Id,
+    Struct,
+    Unset,
+    attach,
+    indexes_of,
+    is_attached,
+    may_read,
+    may_write,
+)
+from chalicelib.engine.schema.indexes import (
+    BY_CREATION_TIME,
+    CREATION_TIME,
+    Bounded,
+    Index,
+    IndexRange,
+    Range,
+    index,
+    indexed,
+)
+from chalicelib.engine.schema.naming import wire_name
+from chalicelib.engine.schema.tables import TableSchema, tables
+from chalicelib.engine.values.value import Int64
+
+__all__ = [
+    "BY_CREATION_TIME",
+    "CREATION_TIME",
+    "UNSET",
+    "Bounded",
+    "Document",
+    "DocumentCodec",
+    "Id",
+    "Index",
+    "IndexRange",
+    "Int64",
+    "Range",
+    "Struct",
+    "TableSchema",
+    "Unset",
+    "attach",
+    "codec_of",
+    "index",
+    "indexed",
+    "indexes_of",
+    "is_attached",
+    "may_read",
+    "may_write",
+    "tables",
+    "wire_name",
+]
