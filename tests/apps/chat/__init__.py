@@ -1,0 +1,1 @@
+"""A chat with counters and accounts: the app that the stock clients are driven against."""
