@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -471,6 +473,34 @@ class TestKeys:
         assert {identity.subject for identity in verified} == {"alice"}
         assert len(world.requests) == 1
 
+    def test_that_are_stale_serve_the_others_while_one_thread_fetches(
+        self, world: World
+    ) -> None:
+        asked, answered, token = threading.Event(), threading.Event(), world.token()
+
+        def slow(url: str) -> bytes:
+            asked.set()
+            assert answered.wait(10)
+            return world.fetch(url)
+
+        verifier = OidcVerifier([OIDC], now_ms=world.now_ms, fetch=slow)
+        answered.set()
+        verifier.verify(token)
+        asked.clear()
+        answered.clear()
+        world.seconds += FRESH_MS / 1000 - 1
+        token = world.token()
+        world.seconds += 1
+
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(verifier.verify, token)
+            assert asked.wait(10)
+            assert verifier.verify(token).subject == "alice"
+            assert not waiting.done()
+            answered.set()
+
+        assert waiting.result().subject == "alice"
+
 
 class TestDiscovery:
     @pytest.mark.parametrize(
@@ -521,6 +551,15 @@ class TestErrors:
 
         said = f"{refused.value!r} {vars(refused.value)}"
         assert not any(part in said for part in token.split("."))
+
+
+def test_the_libraries_that_load_slowly_are_loaded_for_the_first_token_only() -> None:
+    program = (
+        "import sys, chalicelib.adapters.oidc;"
+        "sys.exit(any(name in sys.modules for name in ('jwt', 'cryptography', 'urllib3')))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 class Web(http.server.BaseHTTPRequestHandler):

@@ -292,6 +292,13 @@ class TestChooseProvider:
         with pytest.raises(ValueError, match="data: URL"):
             CustomJwtProvider(issuer="https://i", jwks=jwks, algorithm="RS256")
 
+    @pytest.mark.parametrize(("domain", "application"), [("", "app"), ("https://i", "")])
+    def test_a_provider_without_a_name_is_refused_where_it_is_listed(
+        self, domain: str, application: str
+    ) -> None:
+        with pytest.raises(ValueError, match="needs a domain and an application_id"):
+            OidcProvider(domain=domain, application_id=application)
+
 
 class TestReadUnverified:
     def test_takes_header_and_claims_apart(self) -> None:

@@ -147,15 +147,13 @@ def identify(
         BadDeployKey: the key is not the admin key.
         EngineError: as :meth:`IdentityVerifier.verify` does.
     """
-    match credential:
-        case None:
-            return None
-        case BearerToken():
-            return verifier.verify(credential.token)
-        case AdminCredential():
-            if admin_key is None or not admin_key_matches(credential.key, admin_key):
-                raise BadDeployKey
-            return AdminIdentity(credential.acting_as)
+    if credential is None:
+        return None
+    if isinstance(credential, BearerToken):
+        return verifier.verify(credential.token)
+    if admin_key is None or not admin_key_matches(credential.key, admin_key):
+        raise BadDeployKey
+    return AdminIdentity(credential.acting_as)
 
 
 def admin_key_matches(given: str, expected: str) -> bool:
