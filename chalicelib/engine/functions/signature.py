@@ -61,24 +61,30 @@ class Signature:
             raise ArgumentValidationError(str(wrong)) from None
         return msgspec.structs.asdict(arguments)
 
-    def encode_args(
-        self, kwargs: Mapping[str, Any], positional: Sequence[Any] = ()
-    ) -> bytes:
-        """Return the encoded JSON of a call's arguments, those left at a default left out.
+    def bind(self, positional: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by name.
 
         Raises:
-            ArgumentValidationError: They are not what the function takes.
-            InvalidValue: Something inside is not a value.
+            ArgumentValidationError: There are more than it takes, or one was given twice.
         """
         if len(positional) > len(self._names):
             raise ArgumentValidationError(
                 f"{len(positional)} arguments were given, {len(self._names)} are taken"
             )
-        named = dict(zip(self._names, positional, strict=False))
-        if twice := named.keys() & kwargs.keys():
+        bound = dict(zip(self._names, positional, strict=False))
+        if twice := bound.keys() & named.keys():
             raise ArgumentValidationError(f"{min(twice)} was given twice")
+        return bound | named
+
+    def encode_args(self, arguments: Mapping[str, Any]) -> bytes:
+        """Return the encoded JSON of arguments by name, those left at a default left out.
+
+        Raises:
+            ArgumentValidationError: They are not what the function takes.
+            InvalidValue: Something inside is not a value.
+        """
         try:
-            instance = self._struct(**named, **kwargs)
+            instance = self._struct(**arguments)
         except TypeError as wrong:
             raise ArgumentValidationError(str(wrong)) from None
         raw = encode_searched(instance, self._search_arguments)[1]

@@ -7,6 +7,7 @@ from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
+    ClassVar,
     Final,
     Generic,
     Self,
@@ -121,6 +122,7 @@ class Document(
 
     if TYPE_CHECKING:
         # No fields to a checker: nobody passes them, and assigning to them means nothing.
+        __table__: ClassVar[str | None]
         by_creation_time: Index[()]
 
         def __init_subclass__(  # type: ignore[explicit-override]
