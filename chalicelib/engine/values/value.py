@@ -18,7 +18,6 @@ from chalicelib.engine.limits import (
     MAX_FIELD_NAME_CHARS,
     MAX_INT64,
     MAX_OBJECT_FIELDS,
-    MAX_SAFE_INTEGER,
     MAX_VALUE_BYTES,
     MAX_VALUE_NESTING,
     MIN_INT64,
@@ -222,8 +221,9 @@ def _measure_level(
             total += 2
             _counted(member, MAX_ARRAY_ITEMS)
             below.append(member)
-        elif kind is int and -MAX_SAFE_INTEGER <= member <= MAX_SAFE_INTEGER:
+        elif kind is int:
             total += 9
+            check_integer(member)
         else:
             total += _leaf_size(member)
             plain = plain and kind is not Int64 and kind is not bytes
@@ -234,9 +234,6 @@ def _leaf_size(value: Any) -> int:
     kind = type(value)
     if value is None or kind is bool:
         return 1
-    if kind is int:
-        check_integer(value)
-        return 9
     if kind is Int64:
         return 9
     if kind is bytes:
