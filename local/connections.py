@@ -1,0 +1,198 @@
+"""The sockets that are open, and the thread-safe way to post to them.
+
+Handlers run in threads, sockets live on the event loop. A post leaves its bytes in the line
+of its socket and wakes the loop; while the loop has not come yet, further posts, to any
+socket, find it called already. A thousand posts so cost one wake-up.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from local.limits import OUTGOING_BYTES, Limits
+
+
+class Gone(Exception):
+    """The connection does not exist, or not any more."""
+
+
+class TooLarge(Exception):
+    """The message is larger than may be posted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An order to close a socket, standing in line behind the messages before it."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionInfo:
+    """What is known about an open connection; times are milliseconds since 1970."""
+
+    connection_id: str
+    connected_ms: int
+    last_active_ms: int
+    source_ip: str
+    user_agent: str
+
+
+class Socket(Protocol):
+    """What the registry needs of a socket. The properties may be read from any thread."""
+
+    @property
+    def connection_id(self) -> str:
+        """The name that the gateway gave the socket."""
+        ...
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """Who is on the other end, since when."""
+        ...
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the transport holds and the network has not taken yet."""
+        ...
+
+    def send(self, items: list[bytes | Close]) -> None:
+        """Hand messages to the transport, in order."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        ...
+
+    def tick(self) -> None:
+        """Look at the clock: ping, or close what is idle or too old."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """What waits for the loop to come and hand it to one socket."""
+
+    socket: Socket
+    waiting: list[bytes | Close] = field(default_factory=list)
+    waiting_bytes: int = 0
+
+
+FLUSH_SOCKETS: Final = 256
+"""How many sockets the loop serves before it looks at anything else."""
+
+
+class Connections:
+    """The open sockets by connection id: the ``@connections`` of the local gateway."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._post_bytes = limits.post_bytes
+        self._lock = threading.Lock()
+        self._lines: dict[str, _Line] = {}
+        self._due: list[_Line] = []
+        self._called = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say which loop the sockets live on. Called once, before the first socket."""
+        self._loop = loop
+
+    def post(self, connection_id: str, data: bytes) -> None:
+        """Send ``data`` as one text message, after all that was posted there before.
+
+        Returns when the bytes stand in line for the transport: it never waits for the
+        client. A client that leaves more than ``OUTGOING_BYTES`` unread is cut off.
+
+        Raises:
+            Gone: there is no such connection, or it has just been cut off.
+            TooLarge: ``data`` is over the gateway's limit.
+        """
+        if self._post_bytes is not None and len(data) > self._post_bytes:
+            raise TooLarge(f"{len(data)} bytes, {self._post_bytes} allowed")
+        with self._lock:
+            line = self._lines.get(connection_id)
+            if line is None:
+                raise Gone(connection_id)
+            behind = line.waiting_bytes + line.socket.unsent_bytes
+            # A message on its own may be of any size: it is the pile that shows a client
+            # that does not read.
+            overflows = behind > 0 and behind + len(data) > OUTGOING_BYTES
+            if overflows:
+                del self._lines[connection_id]
+            else:
+                self._stand_in_line(line, data)
+        if overflows:
+            self._call(line.socket.abort)
+            raise Gone(connection_id)
+
+    def close(self, connection_id: str, code: int = 1000, reason: str = "") -> None:
+        """Close a socket after what was posted to it; from now on it is gone.
+
+        Raises:
+            Gone: there is no such connection.
+        """
+        with self._lock:
+            line = self._lines.pop(connection_id, None)
+            if line is None:
+                raise Gone(connection_id)
+            self._stand_in_line(line, Close(code, reason))
+
+    def info(self, connection_id: str) -> ConnectionInfo:
+        """Return who is connected there.
+
+        Raises:
+            Gone: there is no such connection.
+        """
+        line = self._lines.get(connection_id)
+        if line is None:
+            raise Gone(connection_id)
+        return line.socket.info
+
+    def sockets(self) -> list[Socket]:
+        """Return every open socket."""
+        with self._lock:
+            return [line.socket for line in self._lines.values()]
+
+    def add(self, socket: Socket) -> None:
+        """Take a socket in, once it is open."""
+        with self._lock:
+            self._lines[socket.connection_id] = _Line(socket)
+
+    def remove(self, connection_id: str) -> None:
+        """Forget a socket; what stands in line for it still goes out if it can."""
+        with self._lock:
+            self._lines.pop(connection_id, None)
+
+    def _stand_in_line(self, line: _Line, item: bytes | Close) -> None:
+        """Append to a line and see to it that the loop comes. The caller holds the lock."""
+        if not line.waiting:
+            self._due.append(line)
+        line.waiting.append(item)
+        if isinstance(item, bytes):
+            line.waiting_bytes += len(item)
+        if not self._called:
+            self._called = True
+            self._call(self._flush)
+
+    def _call(self, action: Callable[[], None]) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return  # The server is gone, and its sockets with it.
+        self._loop.call_soon_threadsafe(action)
+
+    def _flush(self) -> None:
+        with self._lock:
+            due, self._due = self._due[:FLUSH_SOCKETS], self._due[FLUSH_SOCKETS:]
+            batches = [(line.socket, line.waiting) for line in due]
+            for line in due:
+                line.waiting, line.waiting_bytes = [], 0
+            self._called = bool(self._due)
+            if self._called:
+                self._call(self._flush)
+        for socket, items in batches:
+            socket.send(items)

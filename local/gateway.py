@@ -1,0 +1,276 @@
+"""Plays API Gateway: REST and WebSocket in front of the handlers of ``app.py``."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from local.connections import Connections, Gone, TooLarge
+from local.events import (
+    Event,
+    MalformedResult,
+    disconnect_event,
+    error_frame,
+    message_event,
+    proxy_response,
+    rest_event,
+)
+from local.http import (
+    HttpRequest,
+    HttpResponse,
+    MountedRoute,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    read_head,
+    refusal,
+    respond,
+)
+from local.lambda_host import (
+    LambdaContext,
+    LambdaFunction,
+    Outcome,
+    Stopped,
+    Throttled,
+    TimedOut,
+    status_of,
+)
+from local.limits import Limits
+from local.management_api import manage
+from local.routes import RouteTable
+from local.websocket import GatewaySocket
+
+_SYNC_PATH: Final = re.compile(r"(?:/.*)?/api(?:/+\d+\.\d+\.\d+[^/]*)?/+sync/?")
+"""Where clients open their socket: any version, any prefix, doubled slashes too.
+
+Source: PROTOCOL.md 4.1.
+"""
+
+_MESSAGE_TYPE: Final = re.compile(r'"type"\s*:\s*"(\w{1,40})"')
+_TOO_LARGE: Final = refusal(413, "Request Too Long", "RequestTooLongException")
+_NO_ROUTE: Final = refusal(
+    403, "Missing Authentication Token", "MissingAuthenticationTokenException"
+)
+_TIMED_OUT: Final = refusal(504, "Endpoint request timed out", "InternalServerException")
+_FAILED: Final = refusal(502, "Internal server error", "InternalServerErrorException")
+_BUSY: Final = refusal(503, "Service Unavailable", "ServiceUnavailableException")
+
+
+class RestApi(Protocol):
+    """The part of a Chalice app that the gateway uses."""
+
+    @property
+    def routes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The methods of each resource."""
+        ...
+
+    @property
+    def api(self) -> Any:
+        """Holds ``binary_types``."""
+        ...
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        """Answer a proxy event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The ports that the gateway listens on."""
+
+    main: int
+    site: int
+    management: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Functions:
+    """What the gateway calls."""
+
+    http: LambdaFunction
+    mounted: LambdaFunction
+    """Runs :func:`serve_mount`."""
+    message: LambdaFunction
+    disconnect: LambdaFunction | None
+
+
+class Gateway:
+    """An ASGI app for HTTP, and the owner of the sockets."""
+
+    def __init__(
+        self,
+        *,
+        rest: RestApi,
+        functions: Functions,
+        connections: Connections,
+        limits: Limits,
+        ports: Ports,
+        mounts: Mapping[str, MountedRoute],
+        stage: str,
+    ) -> None:
+        self.limits = limits
+        self._rest, self._routes = rest, RouteTable(rest.routes)
+        self._functions = functions
+        self._connections = connections
+        self._ports, self._stage = ports, stage
+        self._mounts = mounts
+        self._domain = f"localhost:{ports.main}"
+
+    # ---------------------------------------------------------------- HTTP
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, as ASGI has it."""
+        request = read_head(scope)
+        limit = self.limits.request_bytes
+        # Refused by its announced length, before it is read: a client that waits for
+        # "100 Continue" need not send it.
+        announced = request.header("content-length") or "0"
+        oversized = announced.isdigit() and int(announced) > limit
+        body = None if oversized else await read_body(receive, limit)
+        if body is None:
+            response = _TOO_LARGE
+        else:
+            response = await self._answer(replace(request, body=body))
+        await respond(send, _readable_by_browsers(request, response))
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.port == self._ports.management:
+            return manage(self._connections, request)
+        path = "/" + request.path.lstrip("/")
+        if request.port == self._ports.site:
+            return await self._invoke(replace(request, path="/http" + path))
+        mounted = self._mounts.get(path)
+        if mounted is not None:
+            event = {"route": mounted, "request": request}
+            return await self._call(self._functions.mounted, event, request)
+        return await self._invoke(replace(request, path=path))
+
+    async def _invoke(self, request: HttpRequest) -> HttpResponse:
+        match = self._routes.match(request.path)
+        methods = self._rest.routes[match.resource] if match else {}
+        if match is None or request.method not in methods:
+            return _preflight(request, methods) or _NO_ROUTE
+        binary_types = self._rest.api.binary_types
+        event = rest_event(request, match, stage=self._stage, binary_types=binary_types)
+        most = self.limits.event_bytes
+        if most is not None and len(event["body"] or "") > most:
+            return _TOO_LARGE
+        return await self._call(self._functions.http, event, request)
+
+    async def _call(
+        self, function: LambdaFunction, event: Event, request: HttpRequest
+    ) -> HttpResponse:
+        try:
+            outcome = await _call(function, event, f"{request.method} {request.path}")
+        except (Throttled, Stopped):
+            return _BUSY
+        if outcome.error is not None:
+            return _TIMED_OUT if isinstance(outcome.error, TimedOut) else _FAILED
+        try:
+            response = proxy_response(outcome.value)
+        except MalformedResult:
+            return _FAILED
+        most = self.limits.response_bytes
+        if most is not None and len(response.body) > most:
+            return _FAILED
+        return response
+
+    # ---------------------------------------------------------------- WebSocket
+
+    def admits(self, path: str, port: int) -> bool:
+        """Tell whether a socket may be opened there."""
+        return port == self._ports.main and _SYNC_PATH.fullmatch(path) is not None
+
+    def opened(self, socket: GatewaySocket) -> None:
+        """Take a socket in. There is no ``$connect``: clients present themselves."""
+        self._connections.add(socket)
+
+    def received(self, socket: GatewaySocket, text: str) -> None:
+        """Call the handler of messages; each frame is an invocation of its own."""
+        event = message_event(socket.info, text, stage=self._stage, domain=self._domain)
+
+        def done(outcome: Outcome) -> None:
+            socket.finished()
+            if status_of(outcome) != 200:  # noqa: PLR2004
+                self._report(socket.connection_id, event, outcome)
+
+        found = _MESSAGE_TYPE.search(text, 0, 4096)
+        try:
+            self._functions.message.submit(
+                event, what=found[1] if found else "message", done=done
+            )
+        except (Throttled, Stopped) as error:
+            done(Outcome(error=error))
+
+    def closed(self, socket: GatewaySocket, code: int, reason: str) -> None:
+        """Forget a socket, and tell the handler of disconnections if there is one."""
+        self._connections.remove(socket.connection_id)
+        if self._functions.disconnect is None:
+            return
+        event = disconnect_event(
+            socket.info, code, reason, stage=self._stage, domain=self._domain
+        )
+        try:
+            self._functions.disconnect.submit(event, what=f"disconnect {code}")
+        except (Throttled, Stopped):
+            return  # "$disconnect" is best effort on AWS, too.
+
+    def _report(self, connection_id: str, event: Event, outcome: Outcome) -> None:
+        late = isinstance(outcome.error, TimedOut)
+        message = "Endpoint request timed out" if late else "Internal server error"
+        try:
+            self._connections.post(connection_id, error_frame(event, message))
+        except (Gone, TooLarge):
+            return
+
+
+async def _call(function: LambdaFunction, event: Event, what: str) -> Outcome:
+    """Run a handler in its thread and wait for it on the loop."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Outcome] = loop.create_future()
+
+    def settle(outcome: Outcome) -> None:
+        if not answer.done():
+            answer.set_result(outcome)
+
+    def done(outcome: Outcome) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, outcome)
+
+    function.submit(event, what=what, done=done)
+    return await answer
+
+
+def serve_mount(event: Event, context: LambdaContext) -> Event:  # noqa: ARG001
+    """Answer a request with a mounted route: the handler of the gateway's own function."""
+    route: MountedRoute = event["route"]
+    status, headers, body = route(event["request"])
+    return {"statusCode": status, "headers": dict(headers), "body": body}
+
+
+def _preflight(request: HttpRequest, methods: Mapping[str, Any]) -> HttpResponse | None:
+    """Answer OPTIONS for a resource with Chalice's ``cors``, as its generated mock does."""
+    entry = next(iter(methods.values()), None)
+    cors = getattr(entry, "cors", None)
+    if request.method != "OPTIONS" or not cors:
+        return None
+    headers = dict(cors.get_access_control_headers())
+    headers["Access-Control-Allow-Methods"] = ",".join([*sorted(methods), "OPTIONS"])
+    return HttpResponse(status=200, headers=tuple(headers.items()))
+
+
+def _readable_by_browsers(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Add CORS headers to the gateway's own errors: else a page sees "failed to fetch"."""
+    origin = request.header("origin")
+    if origin is None or not any(
+        name == "x-amzn-ErrorType" for name, _ in response.headers
+    ):
+        return response
+    allowed = (
+        ("access-control-allow-origin", origin),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "Origin"),
+    )
+    return replace(response, headers=response.headers + allowed)

@@ -1,0 +1,222 @@
+"""Runs handlers as Lambda does: in parallel up to a limit, with a clock ticking."""
+
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+Event = Mapping[str, Any]
+Handler = Callable[[Any, Any], Any]
+"""What ``app.py`` exports: ``handler(event, context) -> result``."""
+
+
+class Throttled(Exception):
+    """More calls are waiting than the host keeps."""
+
+
+class TimedOut(Exception):
+    """The handler did not answer in time. It may still be running."""
+
+
+class Stopped(Exception):
+    """The host has stopped and takes no more calls."""
+
+
+MAX_WAITING: Final = 10_000
+"""How many calls of one function may wait for a thread."""
+
+
+class LambdaContext:
+    """The second argument of a handler: what Python code reads of Lambda's context."""
+
+    function_version = "$LATEST"
+    identity = None
+    client_context = None
+
+    def __init__(self, function_name: str, *, deadline: float, memory_mb: int) -> None:
+        self.function_name = function_name
+        self.aws_request_id = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        self.memory_limit_in_mb = memory_mb
+        self.invoked_function_arn = (
+            f"arn:aws:lambda:us-east-1:000000000000:function:{function_name}"
+        )
+        self.log_group_name = f"/aws/lambda/{function_name}"
+        self.log_stream_name = "local"
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how long the handler may still run, in milliseconds, never below zero."""
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One call, for the log."""
+
+    function: str
+    what: str
+    status: int
+    """See :func:`status_of`."""
+    ms: float
+    """From the moment the handler started until it ended or ran out of time."""
+    waited_ms: float
+    """From the moment the call arrived until the handler started."""
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: a value, or an error."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+Done = Callable[[Outcome], None]
+Log = Callable[[CallRecord], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    event: Event
+    what: str
+    done: Done | None
+    arrived: float
+    deadline: float
+    started: float = field(default=0.0)
+
+
+def status_of(outcome: Outcome) -> int:
+    """Return the ``statusCode`` that a handler answered, or the one that stands for none.
+
+    200 where the result names no status, 504 for a timeout, 500 for any other error.
+    """
+    if outcome.error is not None:
+        return 504 if isinstance(outcome.error, TimedOut) else 500
+    status = outcome.value.get("statusCode") if isinstance(outcome.value, dict) else None
+    return status if isinstance(status, int) else 200
+
+
+class LambdaFunction:
+    """One handler, its threads and its limits."""
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        *,
+        concurrency: int,
+        timeout_s: float,
+        log: Log,
+        memory_mb: int = 1024,
+    ) -> None:
+        self.name = name
+        self._handler, self._log = handler, log
+        self._concurrency, self._timeout_s = concurrency, timeout_s
+        self._memory_mb = memory_mb
+        self._inbox: SimpleQueue[_Call | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._open: dict[int, _Call] = {}
+        self._stopped = False
+
+    def submit(self, event: Event, *, what: str, done: Done | None = None) -> None:
+        """Run the handler in a thread of its own, in the order of submission.
+
+        ``done`` is called exactly once, from some thread: with what the handler gave, or
+        with :class:`TimedOut` when the function's time, counted from now, is over.
+
+        Raises:
+            Throttled: too many calls are waiting.
+            Stopped: the host takes no more calls.
+        """
+        if self._stopped:
+            raise Stopped(self.name)
+        if self._inbox.qsize() >= MAX_WAITING:
+            raise Throttled(self.name)
+        now = time.monotonic()
+        call = _Call(event, what, done, now, now + self._timeout_s)
+        self._open[id(call)] = call
+        self._inbox.put(call)
+        if not self._idle.acquire(blocking=False):
+            self._add_thread()
+
+    def attempt(self, event: Event, *, what: str) -> Outcome:
+        """Run the handler in this thread, and return what came of it."""
+        now = time.monotonic()
+        call = _Call(event, what, None, now, now + self._timeout_s)
+        outcome = self._run(call)
+        self._finish(call, outcome)
+        return outcome
+
+    def expire(self) -> None:
+        """Answer the calls whose time is over. The host's owner calls it every so often."""
+        now = time.monotonic()
+        for key, call in list(self._open.items()):
+            if call.deadline <= now and self._open.pop(key, None) is not None:
+                self._finish(call, Outcome(error=TimedOut(self.name)))
+
+    def stop(self) -> None:
+        """Take no more calls; threads end with the call that they are in."""
+        self._stopped = True
+        with self._lock:
+            for _ in self._threads:
+                self._inbox.put(None)
+
+    def busy(self) -> bool:
+        """Tell whether calls are waiting or running."""
+        return bool(self._open)
+
+    def _add_thread(self) -> None:
+        with self._lock:
+            if len(self._threads) < self._concurrency:
+                name = f"{self.name}-{len(self._threads)}"
+                # Daemons: a handler that hangs must not keep the process from stopping.
+                thread = threading.Thread(target=self._work, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _work(self) -> None:
+        while (call := self._next()) is not None:
+            outcome = self._run(call)
+            # Whoever takes the call out of the open ones tells its end, so once only.
+            if self._open.pop(id(call), None) is not None:
+                self._finish(call, outcome)
+            del call, outcome
+
+    def _next(self) -> _Call | None:
+        try:
+            return self._inbox.get_nowait()
+        except Empty:
+            self._idle.release()
+            return self._inbox.get()
+
+    def _run(self, call: _Call) -> Outcome:
+        call.started = time.monotonic()
+        context = LambdaContext(
+            self.name, deadline=call.started + self._timeout_s, memory_mb=self._memory_mb
+        )
+        try:
+            return Outcome(self._handler(call.event, context))
+        except Exception as error:  # noqa: BLE001 - a Lambda that raises is an outcome
+            return Outcome(error=error)
+
+    def _finish(self, call: _Call, outcome: Outcome) -> None:
+        ended = time.monotonic()
+        started = call.started or ended
+        record = CallRecord(
+            function=self.name,
+            what=call.what,
+            status=status_of(outcome),
+            ms=(ended - started) * 1000,
+            waited_ms=(started - call.arrived) * 1000,
+            error=outcome.error,
+        )
+        if call.done is not None:
+            call.done(outcome)
+        self._log(record)

@@ -1,0 +1,1 @@
+"""Tests of the local server, over real sockets on free ports."""
