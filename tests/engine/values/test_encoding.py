@@ -145,6 +145,7 @@ class TestDecode:
             (b'{"$bytes":5}', "base64"),
             (b'{"$bytes":"AQI"}', "base64"),
             (b'{"$bytes":"A-_D"}', "base64"),
+            (b'{"$bytes":"AQ ID"}', "base64"),
             ('{"$bytes":"ä"}'.encode(), "base64"),
             (b'{"$integer":"AQID"}', "8 bytes, not 3"),
             (b'{"$float":"AQID"}', "8 bytes, not 3"),
