@@ -2,6 +2,7 @@
 
 import { ConvexClient } from "convex/browser";
 import { makeFunctionReference as ref } from "convex/server";
+import { LossySocket } from "./lossy_socket.mjs";
 import { play } from "./scenario.mjs";
 import { Recording, Stage } from "./stage.mjs";
 
@@ -9,7 +10,7 @@ class Ui {
   live = true;
 
   constructor(url) {
-    this.client = new ConvexClient(url);
+    this.client = new ConvexClient(url, { webSocketConstructor: LossySocket });
   }
 
   watch(path, args) {

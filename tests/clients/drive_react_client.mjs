@@ -6,7 +6,7 @@ import { Component, createElement as h, useLayoutEffect } from "react";
 import { create } from "react-test-renderer";
 import { ConvexProvider, ConvexReactClient, useMutation, useQuery } from "convex/react";
 import { makeFunctionReference as ref } from "convex/server";
-import { WebSocket } from "ws";
+import { LossySocket } from "./lossy_socket.mjs";
 import { play } from "./scenario.mjs";
 import { Recording, Stage } from "./stage.mjs";
 
@@ -46,9 +46,8 @@ class Ui {
   mutations = new Map();
 
   constructor(url) {
-    // Node.js 20 has no WebSocket of its own; this is the one that ConvexClient brings.
     this.client = new ConvexReactClient(url, {
-      webSocketConstructor: WebSocket,
+      webSocketConstructor: LossySocket,
       unsavedChangesWarning: false,
     });
     this.root = create(this.#page());

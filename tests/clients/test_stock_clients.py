@@ -24,6 +24,7 @@ EVERY_CLIENT = (
 LIVE = (*EVERY_CLIENT, "subscribe", "error with data in a live query")
 OPTIMISTIC = (
     *LIVE,
+    "an answer lost on its way",
     "optimistic update of a counter without flicker",
     "optimistic update of a list without flicker",
 )
