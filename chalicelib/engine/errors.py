@@ -335,7 +335,9 @@ class BaseVersionMismatch(EngineError):
     code = "BaseVersionMismatch"
 
     def __init__(self, *, expected: int, received: int) -> None:
-        super().__init__(f"Base version {received} passed up doesn't match the current version {expected}")
+        super().__init__(
+            f"Base version {received} passed up doesn't match the current version {expected}"
+        )
         self.expected, self.received = expected, received
 
 

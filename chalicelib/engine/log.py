@@ -89,7 +89,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     log_lines: tuple[str, ...]
     writes: tuple[Write, ...]
 
-    def keys(self) -> Iterator[IndexKey]:
+    def touched(self) -> Iterator[IndexKey]:
         """Every row key that this entry touches: what conflicts and wake-ups are decided on."""
         if self.request is not None:
             yield self.request.key

@@ -25,7 +25,9 @@ def key_range(
     """
     prefix = key_bytes(equal[:width])
     if len(equal) > width:
-        return prefix + _time(equal[width], after=False), prefix + _time(equal[width], after=True)
+        return prefix + _time(equal[width], after=False), prefix + _time(
+            equal[width], after=True
+        )
     on_time = len(equal) == width
     low, high = prefix, prefix + _BEYOND if prefix else None
     if lower is not None:

@@ -46,7 +46,10 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
         if not self.indexes:
             return (own,)
         document: Any = decode(image)
-        return (own, *((i.id, row_key(i, internal, document)) for i in self.indexes.values()))
+        return (
+            own,
+            *((i.id, row_key(i, internal, document)) for i in self.indexes.values()),
+        )
 
 
 class Catalogue(msgspec.Struct, frozen=True, array_like=True):
@@ -72,7 +75,9 @@ def full_key(index: IndexDefinition, internal: bytes, document: Mapping[str, Any
 
 
 def with_tables(
-    catalogue: Catalogue, wanted: Mapping[str, Mapping[str, tuple[str, ...]]], code_version: str
+    catalogue: Catalogue,
+    wanted: Mapping[str, Mapping[str, tuple[str, ...]]],
+    code_version: str,
 ) -> Catalogue:
     """Add the tables and indexes of a schema; an index of an old table starts as building.
 

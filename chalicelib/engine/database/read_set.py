@@ -47,7 +47,7 @@ class ReadSet:
 
     def touched_by(self, entry: Entry) -> bool:
         """Tell whether ``entry`` changed something that was read."""
-        return any(self.holds(key) for key in entry.keys())
+        return any(self.holds(key) for key in entry.touched())
 
     def touched_by_any(self, entries: Iterable[Entry]) -> bool:
         """Tell whether one of ``entries`` changed something that was read."""

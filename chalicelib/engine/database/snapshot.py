@@ -58,7 +58,9 @@ class Snapshot:
         row = overlay.get(stored, row)
         return row if row is not None and row.image is not None else None
 
-    def slices(self, interval: Interval, *, reverse: bool, limit: int | None) -> Iterator[Slice]:
+    def slices(
+        self, interval: Interval, *, reverse: bool, limit: int | None
+    ) -> Iterator[Slice]:
         """Read a range, in key order, a slice at a time.
 
         ``limit`` is how many rows the caller expects to need; it may ask for more.
@@ -69,7 +71,9 @@ class Snapshot:
             covered = interval
             if page.resume is not None:
                 covered, interval = _cut(interval, page.resume, reverse=reverse)
-            rows = _laid_over(page.rows, self._patch(interval.index), covered, reverse=reverse)
+            rows = _laid_over(
+                page.rows, self._patch(interval.index), covered, reverse=reverse
+            )
             yield Slice(covered, rows)
             if page.resume is None:
                 return
@@ -92,7 +96,9 @@ class Snapshot:
         head = self._tail.refresh().ts
         entries = self._tail.since(self._undone_to, head)
         if entries is None:
-            raise BelowHorizon("the snapshot is older than the log that is kept: run it again")
+            raise BelowHorizon(
+                "the snapshot is older than the log that is kept: run it again"
+            )
         for entry in entries:
             _undo(entry, self.view.overlay, self._undone)
         self._undone_to = head
@@ -108,7 +114,9 @@ def _undo(entry: Entry, overlay: Overlay, undone: Overlay) -> None:
             if key in overlay.get(index, {}):
                 continue
             image = write.before if (index, key) in write.removed else None
-            undone.setdefault(index, {}).setdefault(key, Row(index, key, 0, write.id, image))
+            undone.setdefault(index, {}).setdefault(
+                key, Row(index, key, 0, write.id, image)
+            )
 
 
 def _cut(interval: Interval, at: bytes, *, reverse: bool) -> tuple[Interval, Interval]:
@@ -125,4 +133,8 @@ def _laid_over(
     if not changed:
         return list(page)
     merged = {row.key: row for row in page} | changed
-    return [merged[key] for key in sorted(merged, reverse=reverse) if merged[key].image is not None]
+    return [
+        merged[key]
+        for key in sorted(merged, reverse=reverse)
+        if merged[key].image is not None
+    ]

@@ -80,13 +80,12 @@ class LogTail:
                 continue
             with self._lock:
                 self._extend(head, found)
-                if len(found) < PAGE_ENTRIES:
-                    self._read_ms = read_ms
-                    view = self._current()
-                    break
-        if len(view.entries) > LONG_TAIL_ENTRIES:
-            return self._shortened()
-        return view
+                if len(found) == PAGE_ENTRIES:
+                    continue
+                self._read_ms = read_ms
+                view = self._current()
+            long = len(view.entries) > LONG_TAIL_ENTRIES
+            return self._shortened() if long else view
 
     def committed(self, entry: Entry) -> None:
         """Take in an entry that this process itself has put at the end."""

@@ -48,7 +48,9 @@ class Transaction:
         """Take in an image that a range read has shown, so that it need not be read again."""
         self._images.setdefault((table.number, internal), image)
 
-    def rows(self, interval: Interval, *, reverse: bool, limit: int | None) -> Iterator[Row]:
+    def rows(
+        self, interval: Interval, *, reverse: bool, limit: int | None
+    ) -> Iterator[Row]:
         """Read a range of an index in key order.
 
         The read set grows as far as the caller has iterated, and to the end of the interval
@@ -109,7 +111,11 @@ class Transaction:
             return rows
         merged = {row.key: row for row in rows}
         merged.update((key, row) for key, row in own.items() if covered.holds(key))
-        return [merged[k] for k in sorted(merged, reverse=reverse) if merged[k].image is not None]
+        return [
+            merged[k]
+            for k in sorted(merged, reverse=reverse)
+            if merged[k].image is not None
+        ]
 
 
 def _until(interval: Interval, key: bytes, *, reverse: bool) -> tuple[Interval, Interval]:

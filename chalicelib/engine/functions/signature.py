@@ -74,7 +74,7 @@ class Signature:
         bound = dict(zip(self._names, positional, strict=False))
         if twice := bound.keys() & named.keys():
             raise ArgumentValidationError(f"{min(twice)} was given twice")
-        return bound | named
+        return {**bound, **named}
 
     def encode_args(self, arguments: Mapping[str, Any]) -> bytes:
         """Return the encoded JSON of arguments by name, those left at a default left out.

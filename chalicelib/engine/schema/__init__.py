@@ -13,6 +13,7 @@ from chalicelib.engine.schema.documents import (
     is_attached,
     may_read,
     may_write,
+    table_name,
 )
 from chalicelib.engine.schema.indexes import (
     BY_CREATION_TIME,
@@ -51,6 +52,7 @@ __all__ = [
     "is_attached",
     "may_read",
     "may_write",
+    "table_name",
     "tables",
     "wire_name",
 ]

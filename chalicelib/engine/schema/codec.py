@@ -1,7 +1,6 @@
 """Documents as bytes: the image that is stored, and the form that clients receive."""
 
 import copy
-import functools
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -125,7 +124,12 @@ class DocumentCodec(Generic[D]):
         return encode_searched(document, self._search_results)[1]
 
 
-@functools.cache
 def codec_of(cls: type[D]) -> DocumentCodec[D]:
     """Return the codec of a document class, made once."""
-    return DocumentCodec(cls)
+    codec = _codecs.get(cls)
+    if codec is None:
+        codec = _codecs[cls] = DocumentCodec(cls)
+    return codec
+
+
+_codecs: Final[dict[type, DocumentCodec[Any]]] = {}

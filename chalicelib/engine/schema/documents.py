@@ -188,6 +188,12 @@ def indexes_of(cls: type[Document]) -> Mapping[str, tuple[str, ...]]:
     return indexes
 
 
+def table_name(cls: type[Document]) -> str:
+    """Return the table of a document class; empty for a class without one."""
+    name: str | None = getattr(cls, "__table__", None)
+    return name or ""
+
+
 def may_read(document: Document, ctx: object) -> bool:
     """Ask the row policy whether the caller of ``ctx`` may see ``document``."""
     policy: Any = document

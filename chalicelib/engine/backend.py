@@ -1,0 +1,244 @@
+"""What a transport may ask of the engine."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.auth import Caller
+from chalicelib.engine.database.catalogue import Catalogue
+from chalicelib.engine.database.committer import Committer
+from chalicelib.engine.database.deployment import Deployment
+from chalicelib.engine.database.tail import LogTail
+from chalicelib.engine.errors import BadMessage
+from chalicelib.engine.functions.actions import ActionRunner
+from chalicelib.engine.functions.calls import Call, Kind, resolve
+from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.log import Request
+from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.ports import (
+    Clock,
+    Frame,
+    Gateway,
+    Ids,
+    JobQueue,
+    SessionStore,
+    SubscriptionIndex,
+)
+from chalicelib.engine.sync.actor import Actors
+from chalicelib.engine.sync.conversation import ActionJob, Services
+from chalicelib.engine.sync.fanout import Fanout
+from chalicelib.engine.sync.messages import (
+    ActionDone,
+    Authenticate,
+    FatalError,
+    decode_client,
+    encode,
+)
+from chalicelib.engine.sync.outbox import action_response
+from chalicelib.engine.sync.transition import Mover
+
+CLOSE_NORMAL: Final = 1000
+
+
+class WakeJob(msgspec.Struct, frozen=True, tag="wake"):
+    """A session that was handed over, or waits for a frame that may be lost."""
+
+    connection: str
+
+
+class TickJob(msgspec.Struct, frozen=True, tag="tick"):
+    """The tick of one shard of sessions; it sends itself again."""
+
+    shard: int
+
+
+Job = ActionJob | WakeJob | TickJob
+
+_jobs = msgspec.json.Decoder(Job)
+_encode_job = msgspec.json.Encoder().encode
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """The world, as one backend sees it."""
+
+    persistence: Persistence
+    sessions: SessionStore
+    subscriptions: SubscriptionIndex
+    gateway: Gateway
+    jobs: JobQueue
+    clock: Clock
+    ids: Ids
+
+
+class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
+    """How a backend behaves towards its clients.
+
+    ``redacted`` keeps error texts and log lines from them. ``settle_ms`` is 0 where the
+    gateway keeps the order of frames.
+    """
+
+    redacted: bool = False
+    settle_ms: float = 100
+    tick_ms: float = 15_000
+    max_message_bytes: int = 128 * 1024
+
+
+class Backend:
+    """One deployment's engine: functions over a log, and sessions that follow it."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        ports: Ports,
+        *,
+        behaviour: Behaviour,
+        verify: Callable[[Authenticate], Caller],
+        report: Callable[[Exception, str, str], None],
+    ) -> None:
+        self.registry, self.behaviour, self._ports = registry, behaviour, ports
+        clock, store, index = ports.clock, ports.sessions, ports.subscriptions
+        self._tail = LogTail(ports.persistence, clock)
+        self._committer = Committer(ports.persistence, self._tail, clock)
+        self.runner = Runner(
+            registry,
+            ports.persistence,
+            tail=self._tail,
+            committer=self._committer,
+            clock=clock,
+            ids=ports.ids,
+            report=report,
+        )
+        self._actions = ActionRunner(self.runner, self._tail, clock)
+        services = Services(
+            runner=self.runner,
+            mover=Mover(self.runner, self._tail, index),
+            index=index,
+            gateway=ports.gateway,
+            clock=clock,
+            verify=verify,
+            enlist=store.enlist,
+            start=self._send_job,
+            send_wake=self._send_wake,
+            max_message_bytes=behaviour.max_message_bytes,
+            settle_ms=behaviour.settle_ms,
+            tick_ms=behaviour.tick_ms,
+            redacted=behaviour.redacted,
+        )
+        self._actors = Actors(
+            store, index, ports.gateway, clock=clock, ids=ports.ids, services=services
+        )
+        self._fanout = Fanout(
+            self._actors,
+            store,
+            index,
+            tail=self._tail,
+            committer=self._committer,
+            clock=clock,
+            tick_ms=behaviour.tick_ms,
+        )
+
+    # -- functions ------------------------------------------------------------------------
+
+    def call(self, call: Call, kind: Kind | None = None) -> Outcome:
+        """Run a function; ``kind`` None runs whatever it is."""
+        if kind is None:
+            try:
+                kind = resolve(self.registry, call, None).function.kind
+            except Exception as error:  # noqa: BLE001 - answered like any failed call
+                ts = self._tail.view().ts
+                return Outcome(ts, failure=self.runner.failure(error, call.path))
+        run: Mapping[Kind, Callable[[Call], Outcome]] = {
+            "query": self.runner.query,
+            "mutation": self.runner.mutation,
+            "action": self._actions.action,
+        }
+        return run[kind](call)
+
+    def head(self) -> int:
+        """The timestamp of the log's end."""
+        return self._tail.refresh().ts
+
+    def query_in_past(self, call: Call, ts: int) -> Outcome:
+        """Run a query at ``ts``."""
+        return self.runner.query_in_past(call, ts)
+
+    def deploy(self, code_version: str) -> Catalogue:
+        """Make the schema of the registry's apps the one that is served."""
+        schema = {name: dict(t.indexes) for name, t in self.registry.tables.items()}
+        deployment = Deployment(
+            self._ports.persistence,
+            tail=self._tail,
+            committer=self._committer,
+            clock=self._ports.clock,
+            ids=self._ports.ids,
+        )
+        return deployment.deploy(schema, code_version)
+
+    # -- sockets --------------------------------------------------------------------------
+
+    def receive(self, connection: str, frame: Frame) -> None:
+        """Take up a message of a client."""
+        try:
+            decode_client(frame.body)
+        except BadMessage as error:
+            self.refuse(connection, f"WSMessageInvalidJson: {error}")
+            return
+        self._actors.take_frame(connection, frame)
+
+    def refuse(self, connection: str, why: str) -> None:
+        """Tell a client that it broke the protocol, and end the connection."""
+        try:
+            self._ports.gateway.post(connection, encode(FatalError(error=why)))
+        finally:
+            self._actors.end(connection, CLOSE_NORMAL, "BadMessage")
+
+    def disconnected(self, connection: str) -> None:
+        """Forget a connection whose socket is closed."""
+        self._actors.end(connection)
+
+    # -- what follows from commits, and from time ----------------------------------------------
+
+    def commits(self, first: int, last: int) -> int:
+        """Handle commits that the log's stream reports; return how many sessions woke."""
+        return self._fanout.commits(first, last)
+
+    def tick(self, shard: int) -> int:
+        """Visit the sessions of one shard; return how many there are."""
+        return self._fanout.tick(shard)
+
+    def job(self, body: bytes) -> Job:
+        """Do what a message of the job queue asks for; return what it was."""
+        job: Job = _jobs.decode(body)
+        match job:
+            case ActionJob():
+                self._run_action(job)
+            case WakeJob():
+                self._actors.look(job.connection)
+            case TickJob():
+                self.tick(job.shard)
+        return job
+
+    def send_tick(self, shard: int) -> None:
+        """Ask for the next tick of a shard."""
+        self._ports.jobs.send(_encode_job(TickJob(shard)), delay_ms=self.behaviour.tick_ms)
+
+    def _run_action(self, job: ActionJob) -> None:
+        request = Request(job.session, job.request_id)
+        if not self.runner.claim(request, job.path, job.caller):
+            return  # delivered twice: whoever claimed it runs it, or has died of it
+        outcome = self._actions.action(Call(job.path, bytes(job.arguments), job.caller))
+        response = action_response(
+            job.request_id, outcome, redacted=self.behaviour.redacted
+        )
+        done = ActionDone(request_id=job.request_id, response=msgspec.Raw(encode(response)))
+        frame = Frame(f"action-{job.request_id}", self._ports.clock.now_ms(), encode(done))
+        self._actors.leave(job.connection, frame)
+
+    def _send_job(self, job: Job) -> None:
+        self._ports.jobs.send(_encode_job(job))
+
+    def _send_wake(self, connection: str, delay_ms: float) -> None:
+        self._ports.jobs.send(_encode_job(WakeJob(connection)), delay_ms=delay_ms)

@@ -1,0 +1,226 @@
+"""``ctx.db``: typed documents over a transaction, under their row policies."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from chalicelib.engine.database.catalogue import TableDefinition
+from chalicelib.engine.database.query import Query, RangePlan
+from chalicelib.engine.database.transaction import Transaction
+from chalicelib.engine.errors import (
+    Forbidden,
+    IndexNotReady,
+    InvalidId,
+    NotFound,
+    TableUnknown,
+)
+from chalicelib.engine.schema import (
+    Bounded,
+    Document,
+    Id,
+    Range,
+    TableSchema,
+    codec_of,
+    may_read,
+    may_write,
+    table_name,
+)
+from chalicelib.engine.values.ids import creation_us, decode_id, encode_id
+
+D = TypeVar("D", bound=Document)
+
+_US_PER_MS = 1000
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What every reader of one run shares.
+
+    ``policy_ctx`` is what row policies are asked with; None: the run is under no policy.
+    """
+
+    transaction: Transaction
+    tables: Mapping[str, TableSchema]
+    new_internal: Callable[[], bytes]
+    policy_ctx: Any = None
+
+    def table(self, document: type[Document]) -> TableDefinition:
+        """Find how the table of a document class is stored."""
+        found = self.transaction.catalogue.tables.get(table_name(document))
+        if found is None:
+            raise TableUnknown(
+                f"{document.__name__} belongs to no table that is served: is its module "
+                f"part of an app package?"
+            )
+        return found
+
+
+class Reader:
+    """Reads documents; those that the caller may not see do not exist."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    @property
+    def unrestricted(self) -> Self:
+        """The same database without row policies: the one way past them."""
+        return type(self)(msgspec.structs.replace(self._access, policy_ctx=None))
+
+    def get(self, document_id: Id[D]) -> D | None:
+        """Return the document, or None if there is none that the caller may see."""
+        schema, table, internal = self._locate(document_id)
+        image = self._access.transaction.get(table, internal)
+        if image is None:
+            return None
+        found = _decoded(schema.document, table, internal, image)
+        return found if self._visible(found) else None  # type: ignore[return-value]  # the id names D
+
+    def require(self, document_id: Id[D]) -> D:
+        """Return the document.
+
+        Raises:
+            NotFound: there is none that the caller may see.
+        """
+        found = self.get(document_id)
+        if found is None:
+            table = self._locate(document_id)[0].name
+            raise NotFound(f"no such document in {table}", id=document_id)
+        return found
+
+    def query(
+        self, source: "type[D] | Range[D, Any] | Range[Any, Any] | Bounded[D, Any]"
+    ) -> Query[D]:
+        """Start reading a table, in order of creation, or a range of one of its indexes."""
+        plan, document = self._plan(source)
+        table = self._access.table(document)
+
+        def decoded(internal: bytes, image: bytes) -> Any:
+            return _decoded(document, table, internal, image)
+
+        return Query(self._access.transaction, table, plan, decoded, self._visible)
+
+    def normalize_id(self, document: type[D], text: str) -> "Id[D] | None":
+        """Return ``text`` as an id of the table of ``document``, or None if it is not one."""
+        try:
+            number, _ = decode_id(text)
+        except InvalidId:
+            return None
+        known: Any = text
+        return known if number == self._access.table(document).number else None
+
+    def _plan(self, source: Any) -> tuple[RangePlan, type[Document]]:
+        if isinstance(source, type):
+            return RangePlan(None, (), None, None), source
+        document: type[Document] = source.document
+        plan_of = source.eq_values, source.lower, source.upper
+        if source.index_name == "by_creation_time":
+            return RangePlan(None, *plan_of), document
+        index = self._access.table(document).indexes.get(source.index_name)
+        if index is None or index.state != "ready":
+            raise IndexNotReady(
+                f"index {source.index_name} of {table_name(document)} is being built: "
+                f"it can be queried when that is complete"
+            )
+        return RangePlan(index, *plan_of), document
+
+    def _locate(self, document_id: str) -> tuple[TableSchema, TableDefinition, bytes]:
+        number, internal = decode_id(document_id)
+        for name, schema in self._access.tables.items():
+            table = self._access.transaction.catalogue.tables[name]
+            if table.number == number:
+                return schema, table, internal
+        raise InvalidId(f"the id {document_id!r} belongs to no table of this deployment")
+
+    def _visible(self, document: Document) -> bool:
+        ctx = self._access.policy_ctx
+        return ctx is None or may_read(document, ctx)
+
+
+class Writer(Reader):
+    """Reads and writes documents."""
+
+    def insert(self, document: D) -> "Id[D]":
+        """Add a new document and return its id.
+
+        Raises:
+            Forbidden: its row policy does not let the caller write it.
+            DocumentInvalid: it does not match its own schema.
+        """
+        kind = type(document)
+        table, internal = self._access.table(kind), self._access.new_internal()
+        image = codec_of(kind).encode(document)
+        self._check_write(_decoded(kind, table, internal, image))
+        self._access.transaction.insert(table, internal, image)
+        made: Any = encode_id(table.number, internal)
+        return made  # type: ignore[no-any-return]  # text at run time
+
+    def patch(self, document_id: "Id[D]", **fields: Any) -> None:
+        """Change some fields, named as in the class; ``UNSET`` removes one.
+
+        Raises:
+            NotFound: there is no such document that the caller may see.
+        """
+        with self.edit(document_id) as draft:
+            for name, value in fields.items():
+                if name not in draft.__struct_fields__:
+                    raise AttributeError(f"{type(draft).__name__} has no field {name!r}")
+                setattr(draft, name, value)
+
+    @contextmanager
+    def edit(self, document_id: "Id[D]") -> Iterator[D]:
+        """Give a draft of the document; what was changed is written when the block ends.
+
+        Nothing is written if it ends by an error.
+
+        Raises:
+            NotFound: there is no such document that the caller may see.
+        """
+        draft = self.require(document_id)
+        yield draft
+        self._write(document_id, draft)
+
+    def replace(self, document_id: "Id[D]", document: D) -> None:
+        """Put another document in its place; id and creation time stay.
+
+        Raises:
+            NotFound: there is no such document that the caller may see.
+        """
+        self.require(document_id)
+        self._write(document_id, document)
+
+    def delete(self, document_id: "Id[D]") -> None:
+        """Remove the document.
+
+        Raises:
+            NotFound: there is no such document that the caller may see.
+        """
+        self._check_write(self.require(document_id))
+        _, table, internal = self._locate(document_id)
+        self._access.transaction.put(table, internal, None)
+
+    def _write(self, document_id: str, document: Document) -> None:
+        schema, table, internal = self._locate(document_id)
+        image = codec_of(schema.document).encode(document)
+        before = self._access.transaction.get(table, internal)
+        if image == before or before is None:
+            return
+        self._check_write(_decoded(schema.document, table, internal, before))
+        self._check_write(_decoded(schema.document, table, internal, image))
+        self._access.transaction.put(table, internal, image)
+
+    def _check_write(self, document: Document) -> None:
+        ctx = self._access.policy_ctx
+        if ctx is not None and not may_write(document, ctx):
+            raise Forbidden(
+                f"you may not change this document of {table_name(type(document))}"
+            )
+
+
+def _decoded(
+    document: type[Document], table: TableDefinition, internal: bytes, image: bytes
+) -> Document:
+    document_id = encode_id(table.number, internal)
+    created_ms = creation_us(internal) / _US_PER_MS
+    decoded: Document = codec_of(document).decode(image, document_id, created_ms)
+    return decoded

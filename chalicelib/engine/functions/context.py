@@ -1,0 +1,134 @@
+"""What a function is given: its capabilities are the type of its ``ctx``."""
+
+from collections.abc import Callable
+from random import Random  # noqa: TID251 - the type only
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import msgspec
+
+from chalicelib.engine.auth import Caller, Identity, user_of
+from chalicelib.engine.database.documents import Reader, Writer
+from chalicelib.engine.errors import Unauthenticated
+from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.log_lines import Log
+
+if TYPE_CHECKING:
+    # The decorators' types name the contexts, and a context's methods name theirs.
+    from chalicelib.engine.functions.registration import (
+        ActionFunction,
+        MutationFunction,
+        QueryFunction,
+    )
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Auth:
+    """Who calls. Whether it was asked is kept: a result that never asked is everybody's."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self.was_read = False
+
+    def identity(self) -> Identity | None:
+        """The signed-in user, or None."""
+        self.was_read = True
+        return user_of(self._caller)
+
+    def require(self) -> Identity:
+        """The signed-in user.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+        """
+        identity = self.identity()
+        if identity is None:
+            raise Unauthenticated("sign in first: this needs a user")
+        return identity
+
+
+class PolicyCtx:
+    """What a row policy may ask: who calls, and the database without policies."""
+
+    db: Reader
+
+    def __init__(self, auth: Auth, db: Reader, determinism: Determinism) -> None:
+        self.auth, self._determinism = auth, determinism
+        self.db = db
+
+    @property
+    def now(self) -> float:
+        """The time of the run, milliseconds since the Unix epoch; it stands still."""
+        return self._determinism.now_ms
+
+
+class QueryCtx(PolicyCtx):
+    """The context of a query: it reads.
+
+    Attributes:
+        log: Lines that go back to the caller in development.
+    """
+
+    def __init__(self, auth: Auth, db: Reader, determinism: Determinism, log: Log) -> None:
+        super().__init__(auth, db, determinism)
+        self.log = log
+
+    @property
+    def random(self) -> Random:
+        """Chance, the same when the run is repeated."""
+        return self._determinism.random
+
+
+class MutationCtx(QueryCtx):
+    """The context of a mutation: it reads and writes, all or nothing."""
+
+    db: Writer
+
+    def __init__(self, auth: Auth, db: Writer, determinism: Determinism, log: Log) -> None:
+        super().__init__(auth, db, determinism, log)
+        self.db = db
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """How an action reaches other functions; each call is a transaction of its own."""
+
+    query: Callable[..., Any]
+    mutation: Callable[..., Any]
+    action: Callable[..., Any]
+
+
+class ActionCtx:
+    """The context of an action: it may do anything, and has no database of its own."""
+
+    def __init__(
+        self, auth: Auth, calls: Calls, clock: Callable[[], float], log: Log
+    ) -> None:
+        self.auth, self.log = auth, log
+        self._calls, self._clock = calls, clock
+
+    @property
+    def now(self) -> float:
+        """Milliseconds since the Unix epoch; it goes on."""
+        return self._clock()
+
+    def run_query(
+        self, function: "QueryFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run a query at the newest timestamp."""
+        result: R = self._calls.query(function, args, kwargs)
+        return result
+
+    def run_mutation(
+        self, function: "MutationFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run a mutation in a transaction of its own."""
+        result: R = self._calls.mutation(function, args, kwargs)
+        return result
+
+    def run_action(
+        self, function: "ActionFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run another action, here and now."""
+        result: R = self._calls.action(function, args, kwargs)
+        return result

@@ -1,0 +1,53 @@
+"""Lines that a function logs for its caller: ``[LEVEL] text``, as the clients parse them."""
+
+from typing import Any, Final
+
+MAX_LINES: Final = 256
+"""Lines kept of one call. Source: the wire's limits (log lines per function)."""
+
+MAX_LINE_CHARS: Final = 32_768
+"""Characters kept of one line. Source: the same."""
+
+
+class Log:
+    """Collects what one run has to say."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was logged, in order."""
+        return tuple(self._lines)
+
+    def debug(self, *values: Any) -> None:
+        """Log for whoever looks closely."""
+        self._add("DEBUG", values)
+
+    def info(self, *values: Any) -> None:
+        """Log what happened."""
+        self._add("INFO", values)
+
+    def warn(self, *values: Any) -> None:
+        """Log what somebody should look at."""
+        self._add("WARN", values)
+
+    def error(self, *values: Any) -> None:
+        """Log what went wrong."""
+        self._add("ERROR", values)
+
+    def _add(self, level: str, values: tuple[Any, ...]) -> None:
+        if len(self._lines) < MAX_LINES:
+            text = " ".join(_inspect(value) for value in values)
+            self._lines.append(f"[{level}] {text}"[:MAX_LINE_CHARS])
+
+
+def _inspect(value: Any) -> str:
+    """Strings in single quotes, as the clients' own inspection prints them."""
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)

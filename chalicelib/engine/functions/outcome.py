@@ -1,0 +1,70 @@
+"""What a call came to: a value or a failure, and what is known about it."""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.engine.database.read_set import ReadSet
+from chalicelib.engine.errors import AppError, EngineError
+from chalicelib.engine.values.encoding import encode
+
+DIGEST_BYTES: Final = 8
+"""Length of the digest by which a session knows what it last sent for a query."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a call has no value.
+
+    ``reason`` is for people; ``data`` is the encoded ``errorData`` of an application's error.
+    """
+
+    request_id: str
+    reason: str
+    data: bytes | None = None
+    error: Exception | None = None
+    """What was raised, for functions that called this one."""
+
+    def message(self, *, redacted: bool) -> str:
+        """The text that clients see; redacted, it names nothing but the request."""
+        first = f"[Request ID: {self.request_id}] Server Error"
+        return first if redacted else f"{first}\n{self.reason}"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The end of a call: ``value``, an encoded value, or ``failure``.
+
+    A query's outcome holds at ``ts``; a mutation's was committed at ``ts``. ``identity_read``
+    and ``time_read`` tell that the result depends on who asked, or on the time or chance.
+    """
+
+    ts: int
+    value: bytes | None = None
+    failure: Failure | None = None
+    log_lines: tuple[str, ...] = ()
+    journal: str | None = None
+    read_set: ReadSet | None = None
+    identity_read: bool = True
+    time_read: bool = True
+    result: Any = None
+    """The value as the function returned it, for functions that called it."""
+
+    @property
+    def digest(self) -> bytes:
+        """8 bytes that tell this outcome from another one of the same query."""
+        failure = self.failure
+        if failure is not None:
+            text = b"!" + failure.reason.encode() + b"\x00" + (failure.data or b"\x00")
+        else:
+            text = self.value or b""
+        return blake2b(text, digest_size=DIGEST_BYTES).digest()
+
+
+def failure_of(error: Exception, request_id: str) -> Failure:
+    """Describe an error that ended a call."""
+    if isinstance(error, AppError):
+        data = encode(error.data)
+        return Failure(request_id, f"Uncaught ConvexError: {data.decode()}", data, error)
+    if isinstance(error, EngineError):
+        return Failure(request_id, str(error), None, error)
+    return Failure(request_id, f"Uncaught {type(error).__name__}: {error}", None, error)

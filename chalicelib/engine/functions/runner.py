@@ -1,0 +1,368 @@
+"""Runs functions: each query exact, each mutation once, each action as it comes."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.engine.auth import Caller, user_of
+from chalicelib.engine.database.catalogue import Catalogue
+from chalicelib.engine.database.catalogue_cache import CatalogueCache
+from chalicelib.engine.database.committer import Committer, Conflicted, Draft
+from chalicelib.engine.database.documents import Access, Reader, Writer
+from chalicelib.engine.database.read_set import ReadSet
+from chalicelib.engine.database.snapshot import Snapshot
+from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.database.transaction import Transaction
+from chalicelib.engine.errors import (
+    BelowHorizon,
+    InvalidId,
+    OptimisticConcurrencyControlFailure,
+    ResultTooLarge,
+)
+from chalicelib.engine.functions.cache import QueryCache
+from chalicelib.engine.functions.calls import Call, arguments_object, resolve
+from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
+from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
+from chalicelib.engine.functions.registry import RegisteredFunction, Registry
+from chalicelib.engine.log import Answer, Entry, Request
+from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.ports import Clock, Ids
+from chalicelib.engine.values.ids import decode_id
+
+MAX_MUTATION_RUNS: Final = 64
+"""Runs of one mutation before its conflicts are reported.
+
+After the first conflict the runs of one process take turns, so that only other processes can
+overtake one; each of these runs loses to a commit, so the log as a whole makes progress.
+"""
+
+FREE_QUERY_RUNS: Final = 4
+"""Runs of a query at ever newer timestamps before one is pinned, which always finishes."""
+
+BACKOFF_MS: Final = 2.0
+"""Pause after a conflict, times the number of runs so far, up to 20 of them."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of a deterministic function: what came out, and what it touched."""
+
+    transaction: Transaction
+    result: Any
+    value: bytes | None
+    error: Exception | None
+    log_lines: tuple[str, ...]
+    identity_read: bool
+    time_read: bool
+
+
+class Runner:
+    """Runs the functions of a registry over one log."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        persistence: Persistence,
+        *,
+        tail: LogTail,
+        committer: Committer,
+        clock: Clock,
+        ids: Ids,
+        report: Callable[[Exception, str, str], None],
+    ) -> None:
+        self.registry, self._persistence = registry, persistence
+        self._tail, self._committer = tail, committer
+        self._clock, self._ids, self._report = clock, ids, report
+        self._catalogues = CatalogueCache(tail)
+        self.cache = QueryCache(tail)
+        self._turn = Lock()
+
+    def query_at(self, call: Call, view: View, *, pinned: bool) -> Outcome:
+        """Run a query once at ``view``.
+
+        Unless ``pinned``, the outcome holds only if nothing that the log has after ``view``
+        touches its read set; the caller looks.
+        """
+        return self._outcome(
+            self._attempt(call, "query", view, pinned=pinned), call, view.ts
+        )
+
+    def query(self, call: Call) -> Outcome:
+        """Return the outcome of a query that is exact at the log's end.
+
+        A cached one costs a reading of the log's end, which proves it.
+        """
+        view = self._tail.view()
+        if self.cache.at(call, view) is not None:
+            view = self._tail.refresh()
+            if (known := self.cache.at(call, view)) is not None:
+                return known
+        for _ in range(FREE_QUERY_RUNS):
+            run = self._attempt(call, "query", view, pinned=False)
+            head = self._tail.refresh()
+            if self._holds(run.transaction.read_set, view, head):
+                outcome = self._outcome(run, call, head.ts)
+                self.cache.keep(call, outcome)
+                return outcome
+            view = head
+        return self.query_at(call, view, pinned=True)
+
+    def query_in_past(self, call: Call, ts: int) -> Outcome:
+        """Run a query at an older timestamp within the kept log.
+
+        Raises:
+            BelowHorizon: the log no longer reaches back to ``ts``.
+        """
+        head = self._tail.refresh()
+        if ts >= head.ts:
+            return self.query(call)
+        applied = min(head.applied, ts)
+        entries = self._tail.since(applied, ts)
+        if entries is None:
+            raise BelowHorizon("that timestamp is older than the log that is kept")
+        return self.query_at(call, View(applied, ts, entries), pinned=True)
+
+    def mutation(
+        self,
+        call: Call,
+        request: Request | None = None,
+        *,
+        maybe_repeated: bool = True,
+        max_value_bytes: int | None = None,
+    ) -> Outcome:
+        """Run a mutation until it has committed, or has failed on valid reads.
+
+        A ``request`` that was answered before is answered the same; ``maybe_repeated`` False
+        promises that nobody else can have run it, which saves looking. A value over
+        ``max_value_bytes`` could not be sent: it fails before anything is written.
+
+        Raises:
+            OptimisticConcurrencyControlFailure: others kept committing first.
+            OutcomeUnknown: a put was not answered.
+        """
+        limit = max_value_bytes
+        outcome = self._mutate_once(
+            call, request, self._tail.view(), look=maybe_repeated, limit=limit
+        )
+        if outcome is not None:
+            return outcome
+        with self._turn:
+            for run in range(1, MAX_MUTATION_RUNS):
+                outcome = self._mutate_once(
+                    call, request, self._tail.refresh(), look=True, limit=limit
+                )
+                if outcome is not None:
+                    return outcome
+                self._clock.wait_ms(BACKOFF_MS * min(run, 20))
+        raise OptimisticConcurrencyControlFailure(
+            f"{call.path} kept conflicting with other mutations; nothing was written, "
+            f"try again"
+        )
+
+    def _mutate_once(
+        self,
+        call: Call,
+        request: Request | None,
+        view: View,
+        *,
+        look: bool,
+        limit: int | None,
+    ) -> Outcome | None:
+        """Run and commit at ``view``; None if the reads were overtaken."""
+        run = self._attempt(
+            call, "mutation", view, pinned=False, request=request, look=look
+        )
+        if limit is not None and len(run.value or b"") > limit:
+            too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
+            run = msgspec.structs.replace(run, value=None, error=too_long)
+        answered = run.error
+        if isinstance(answered, _Answered):
+            return answered.outcome
+        writes = run.transaction.writes() if run.error is None else ()
+        read_set = run.transaction.read_set
+        if not writes:
+            head = self._tail.refresh()
+            if not self._holds(read_set, view, head):
+                return None
+            return self._outcome(run, call, head.ts)
+        user = user_of(call.caller)
+        draft = Entry(
+            ts=0,
+            transaction=self._ids.transaction_id(),
+            wall_ms=int(self._clock.now_ms()),
+            path=call.path,
+            subject=user.token_identifier if user else None,
+            request=request,
+            result=run.value,
+            log_lines=run.log_lines,
+            writes=writes,
+        )
+        try:
+            entry = self._committer.commit(view, read_set, Draft(draft))
+        except Conflicted:
+            return None
+        return Outcome(entry.ts, run.value, log_lines=run.log_lines, result=run.result)
+
+    def claim(self, request: Request, path: str, caller: Caller) -> bool:
+        """Commit that a request is being run; False if somebody has claimed it before.
+
+        Raises:
+            OutcomeUnknown: a put was not answered.
+        """
+        user = user_of(caller)
+        for _ in range(MAX_MUTATION_RUNS):
+            view = self._tail.refresh()
+            transaction = Transaction(
+                self._snapshot(view), self._catalogues.at(self._snapshot(view))
+            )
+            if transaction.answer_row(request.key) is not None:
+                return False
+            draft = Entry(
+                ts=0,
+                transaction=self._ids.transaction_id(),
+                wall_ms=int(self._clock.now_ms()),
+                path=path,
+                subject=user.token_identifier if user else None,
+                request=request,
+                result=None,
+                log_lines=(),
+                writes=(),
+            )
+            try:
+                self._committer.commit(view, transaction.read_set, Draft(draft))
+            except Conflicted:
+                continue
+            return True
+        raise OptimisticConcurrencyControlFailure(f"{path} could not be claimed; try again")
+
+    def _attempt(
+        self,
+        call: Call,
+        kind: str,
+        view: View,
+        *,
+        pinned: bool,
+        request: Request | None = None,
+        look: bool = False,
+    ) -> Run:
+        snapshot = self._snapshot(view, pinned=pinned)
+        transaction = Transaction(snapshot, self._catalogues.at(snapshot))
+        log, auth = Log(), Auth(call.caller)
+        determinism = Determinism(self._clock.now_ms(), self._ids.seed())
+        result: Any = None
+        value: bytes | None = None
+        error: Exception | None = None
+        try:
+            if request is not None:
+                _look_up(transaction, request, look=look)
+            target = resolve(
+                self.registry, call, "mutation" if kind == "mutation" else "query"
+            )
+            arguments = target.function.signature.decode_args(
+                arguments_object(call.arguments), _table_of(transaction.catalogue)
+            )
+            ctx = self._context(target, transaction, auth, determinism, log)
+            result = target.function(ctx, **arguments)
+            value = target.function.signature.encode_result(result)
+        except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
+            error = raised
+        return Run(
+            transaction,
+            result,
+            value,
+            error,
+            log.lines,
+            auth.was_read,
+            determinism.was_read,
+        )
+
+    def _context(
+        self,
+        target: RegisteredFunction,
+        transaction: Transaction,
+        auth: Auth,
+        determinism: Determinism,
+        log: Log,
+    ) -> QueryCtx:
+        access = Access(transaction, self.registry.tables, determinism.new_internal)
+        if target.function.visibility == "public":
+            policy = PolicyCtx(auth, Reader(access), determinism)
+            access = msgspec.structs.replace(access, policy_ctx=policy)
+        if target.function.kind == "mutation":
+            return MutationCtx(auth, Writer(access), determinism, log)
+        return QueryCtx(auth, Reader(access), determinism, log)
+
+    def _snapshot(self, view: View, *, pinned: bool = False) -> Snapshot:
+        return Snapshot(self._persistence, self._tail, view, pinned=pinned)
+
+    def _holds(self, read_set: ReadSet, view: View, head: View) -> bool:
+        later = self._tail.since(view.ts, head.ts)
+        return later is not None and not read_set.touched_by_any(later)
+
+    def _outcome(self, run: Run, call: Call, ts: int) -> Outcome:
+        return Outcome(
+            ts,
+            run.value if run.error is None else None,
+            failure=self.failure(run.error, call.path) if run.error is not None else None,
+            log_lines=run.log_lines,
+            read_set=run.transaction.read_set,
+            identity_read=run.identity_read,
+            time_read=run.time_read,
+            result=run.result,
+        )
+
+    def failure(self, error: Exception, path: str) -> Failure:
+        """Describe an error to the caller, and report it if it is a bug.
+
+        Raises:
+            EngineError: it is one that the transport answers, since running again helps.
+        """
+        if getattr(error, "retryable", False):
+            raise error
+        request_id = self._ids.seed()[:8].hex()
+        self._report(error, path, request_id)
+        return failure_of(error, request_id)
+
+    def table_of(self) -> Callable[[str], str | None]:
+        """How an action's arguments are judged: the table of an id, at the known log's end."""
+        return _table_of(self._catalogues.at(self._snapshot(self._tail.view())))
+
+
+def _table_of(catalogue: Catalogue) -> Callable[[str], str | None]:
+    names = catalogue.names()
+
+    def table_of(text: str) -> str | None:
+        try:
+            return names.get(decode_id(text)[0])
+        except InvalidId:
+            return None
+
+    return table_of
+
+
+class _Answered(Exception):
+    """The request was answered before: there is nothing to run."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+def _look_up(transaction: Transaction, request: Request, *, look: bool) -> None:
+    """Put the request's name into the read set, and see whether it was answered.
+
+    Two runs of one request conflict in it, also when they conflict in nothing else
+    (HAZARDS.md A1).
+    """
+    if not look:
+        transaction.read_set.add_key(request.key)
+        return
+    row = transaction.answer_row(request.key)
+    if row is not None and row.image:
+        answer = msgspec.msgpack.decode(row.image, type=Answer)
+        raise _Answered(
+            Outcome(answer.ts, answer.result or b"null", log_lines=answer.log_lines)
+        )

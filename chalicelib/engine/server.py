@@ -1,0 +1,70 @@
+"""The front door for apps: everything that a module of functions imports."""
+
+from msgspec import Meta
+
+from chalicelib.engine.auth import CustomJwtProvider, Identity, OidcProvider
+from chalicelib.engine.errors import (
+    AppError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    ValidationFailed,
+)
+from chalicelib.engine.functions.context import (
+    ActionCtx,
+    MutationCtx,
+    PolicyCtx,
+    QueryCtx,
+)
+from chalicelib.engine.functions.registration import (
+    action,
+    internal_action,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
+from chalicelib.engine.schema import (
+    UNSET,
+    Document,
+    Id,
+    Int64,
+    Struct,
+    Unset,
+    index,
+    indexed,
+)
+
+__all__ = [
+    "UNSET",
+    "ActionCtx",
+    "AppError",
+    "Conflict",
+    "CustomJwtProvider",
+    "Document",
+    "Forbidden",
+    "Id",
+    "Identity",
+    "Int64",
+    "Meta",
+    "MutationCtx",
+    "NotFound",
+    "OidcProvider",
+    "PolicyCtx",
+    "QueryCtx",
+    "RateLimited",
+    "Struct",
+    "Unauthenticated",
+    "Unset",
+    "ValidationFailed",
+    "action",
+    "index",
+    "indexed",
+    "internal_action",
+    "internal_mutation",
+    "internal_query",
+    "mutation",
+    "query",
+]

@@ -1,0 +1,1 @@
+"""Live queries: sessions, their messages, and who wakes them."""

@@ -1,0 +1,240 @@
+"""The actor around a session: at most one invocation runs it at a time (DESIGN.md 5)."""
+
+from collections import OrderedDict
+from functools import partial
+from threading import Lock
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.errors import ConnectionGone, PostUnanswered
+from chalicelib.engine.ports import (
+    Clock,
+    Frame,
+    Gateway,
+    Ids,
+    Lease,
+    SessionStore,
+    SubscriptionIndex,
+)
+from chalicelib.engine.sync.conversation import Conversation, Ended, Services
+from chalicelib.engine.sync.session import Session
+
+LEASE_MS: Final = 35_000.0
+"""How long a lease lasts: longer than the longest invocation that runs sessions, so that an
+expired one means that its holder is gone. Source: API Gateway's integration timeout of 29 s."""
+
+HOLD_MS: Final = 20_000.0
+"""How long a session is run before it is handed over, work or not (HAZARDS.md B3)."""
+
+CLOSE_AGAIN: Final = 1013
+"""Close code that makes the stock clients come back after a while."""
+
+STATES_KEPT: Final = 20_000
+"""Sessions whose state a process remembers, so that it need not be read again."""
+
+
+class Actors:
+    """Runs sessions: takes a lease, works, and gives it back."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        index: SubscriptionIndex,
+        gateway: Gateway,
+        *,
+        clock: Clock,
+        ids: Ids,
+        services: Services,
+    ) -> None:
+        self._store, self._index, self._gateway = store, index, gateway
+        self._clock, self._ids, self._services = clock, ids, services
+        self._states = _States()
+
+    def take_frame(self, connection: str, frame: Frame) -> None:
+        """Take up a frame: run the session with it, or leave it for whoever runs it now."""
+        owner, lease, mine = self._acquire(connection)
+        if mine:
+            self._hold(connection, owner, lease, frame)
+        elif not self._ended(connection, lease):
+            self._store.leave(connection, frame)
+            # Put first, then counted: whoever sees the count finds the frame.
+            self._try(connection, self._store.raise_left(connection))
+
+    def leave(self, connection: str, frame: Frame) -> None:
+        """Put a frame into the inbox, and run the session if nobody does."""
+        self._store.leave(connection, frame)
+        self._try(connection, self._store.raise_left(connection))
+
+    def wake(self, connection: str, ts: int) -> None:
+        """Have the session look at the log up to ``ts``."""
+        owner, lease, mine = self._acquire(connection, wake_ts=ts)
+        if mine:
+            self._hold(connection, owner, lease, None)
+        elif not self._ended(connection, lease):
+            # Raised first, then tried: a holder that releases in between sees it.
+            self._try(connection, self._store.raise_wake(connection, ts))
+
+    def look(self, connection: str) -> None:
+        """Run the session if something waits and nobody runs it."""
+        self._try(connection, self._store.raise_wake(connection, 0))
+
+    def visit(self, connection: str, lease: Lease, wake_ts: int) -> None:
+        """What the tick does for one session: bury it, look into the inbox, wake it.
+
+        A ``wake_ts`` above 0 runs the session even if nothing waits: it moves on to there,
+        and pings its client if that is due.
+        """
+        if self._ended(connection, lease) or lease.owner is not None:
+            return
+        # The inbox itself: a handler may have died between its put and its count.
+        if wake_ts or lease.has_work or self._store.inbox(connection):
+            owner, held, mine = self._acquire(connection, wake_ts)
+            if mine:
+                self._hold(connection, owner, held, None, look=True)
+
+    def end(self, connection: str, code: int = CLOSE_AGAIN, reason: str = "") -> None:
+        """Condemn a session, close its socket, and remove what it left; repeatable."""
+        # In this order: nobody runs it any more; nothing more reaches the client; nobody
+        # wakes it. Whoever meets a dead session that is not buried does the same again.
+        self._store.condemn(connection)
+        self._gateway.close(connection, code, reason)
+        self._index.remove_all(connection)
+        self._store.bury(connection)
+        self._states.drop(connection)
+
+    def _acquire(self, connection: str, wake_ts: int = 0) -> tuple[str, Lease, bool]:
+        owner, now_ms = self._ids.transaction_id(), self._clock.now_ms()
+        got = self._store.acquire(
+            connection, owner, now_ms=now_ms, deadline_ms=now_ms + LEASE_MS, wake_ts=wake_ts
+        )
+        return owner, got.lease, got.mine
+
+    def _try(self, connection: str, lease: Lease) -> None:
+        """Run the session unless somebody does, or there is nothing to do."""
+        if self._ended(connection, lease) or lease.owner is not None or not lease.has_work:
+            return
+        owner, lease, mine = self._acquire(connection)
+        if mine:
+            self._hold(connection, owner, lease, None)
+        else:
+            self._ended(connection, lease)
+
+    def _ended(self, connection: str, lease: Lease) -> bool:
+        """Tell whether a session is dead, and finish it if it is.
+
+        A lease that expired is never taken over: its holder may have posted, or may yet.
+        """
+        expired = lease.owner is not None and lease.deadline_ms < self._clock.now_ms()
+        if not lease.dead and not expired:
+            return False
+        self.end(connection, reason="SessionLost")
+        return True
+
+    def _hold(
+        self,
+        connection: str,
+        owner: str,
+        lease: Lease,
+        frame: Frame | None,
+        *,
+        look: bool = False,
+    ) -> None:
+        try:
+            self._run(connection, owner, lease, frame, look=look)
+        except (ConnectionGone, PostUnanswered):
+            self.end(connection)
+        except Ended as ended:
+            self.end(connection, ended.close_code, ended.reason)
+
+    def _run(
+        self, connection: str, owner: str, lease: Lease, frame: Frame | None, *, look: bool
+    ) -> None:
+        until_ms = self._clock.now_ms() + HOLD_MS
+        session = self._states.get(connection, lease.revision)
+        if session is None:
+            session = _decode(self._store.state(connection))
+        talk = Conversation(self._services, connection, session, lease)
+        talk.end_older = self._end_older
+        if frame is not None:
+            talk.take(frame)
+        look = look or lease.left != lease.drained
+        while True:
+            late = self._clock.now_ms() > until_ms
+            if look:
+                talk.take_all(self._store.inbox(connection))
+            if not late:
+                talk.work(until_ms, partial(self._store.inbox, connection))
+            self._put_back(talk)
+            saved = self._save(connection, talk)
+            if self._store.release(connection, owner, saved, final=late):
+                self._states.put(connection, saved.revision, talk.session)
+                if late:
+                    # After the release: sent before, it would find the lease held.
+                    self._services.send_wake(connection, 0)
+                return
+            lease = self._store.raise_wake(connection, 0)
+            if lease.owner != owner or lease.dead:
+                self._ended(connection, lease)
+                return
+            talk.lease = msgspec.structs.replace(
+                saved, left=lease.left, wake_ts=lease.wake_ts
+            )
+            look = True
+
+    def _put_back(self, talk: Conversation) -> None:
+        """Leave a frame that came in hand and could not be taken up yet."""
+        for frame in talk.in_hand():
+            self._store.leave(talk.connection, frame)
+            self._store.raise_left(talk.connection)
+            # Only our own: a frame that somebody else left meanwhile refuses the release.
+            talk.lease = msgspec.structs.replace(talk.lease, left=talk.lease.left + 1)
+
+    def _save(self, connection: str, talk: Conversation) -> Lease:
+        """Write the state if it changed; return the lease to release."""
+        self._store.drop_frames(connection, talk.done)
+        talk.done.clear()
+        lease = talk.lease
+        if talk.changed:
+            lease = msgspec.structs.replace(lease, revision=lease.revision + 1)
+            self._store.write_state(connection, msgspec.msgpack.encode(talk.session))
+            talk.changed = False
+        talk.lease = msgspec.structs.replace(
+            lease, owner=None, drained=lease.left - talk.waiting_count
+        )
+        return talk.lease
+
+    def _end_older(self, connections: list[str]) -> None:
+        for connection in connections:
+            self.end(connection, reason="Replaced")
+
+
+_decoder = msgspec.msgpack.Decoder(Session)
+
+
+def _decode(data: bytes) -> Session:
+    return _decoder.decode(data) if data else Session()
+
+
+class _States:
+    """Session states that this process was the last to write, by revision."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: OrderedDict[str, tuple[int, Session]] = OrderedDict()
+
+    def get(self, connection: str, revision: int) -> Session | None:
+        with self._lock:
+            held = self._held.get(connection)
+        return held[1] if held is not None and held[0] == revision else None
+
+    def put(self, connection: str, revision: int, session: Session) -> None:
+        with self._lock:
+            self._held[connection] = revision, session
+            self._held.move_to_end(connection)
+            if len(self._held) > STATES_KEPT:
+                self._held.popitem(last=False)
+
+    def drop(self, connection: str) -> None:
+        with self._lock:
+            self._held.pop(connection, None)

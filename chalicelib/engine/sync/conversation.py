@@ -1,0 +1,338 @@
+"""One holding of a session: takes up frames in order, performs their effects, moves it on."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn
+
+import msgspec
+
+from chalicelib.engine.auth import Caller, has_expired, user_of
+from chalicelib.engine.errors import (
+    BadMessage,
+    BaseVersionMismatch,
+    EngineError,
+    MessageTooLarge,
+)
+from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.log import Request
+from chalicelib.engine.ports import Clock, Frame, Gateway, Lease, SubscriptionIndex
+from chalicelib.engine.sync.messages import (
+    Action,
+    ActionDone,
+    ActionResponse,
+    Authenticate,
+    AuthError,
+    FatalError,
+    Mutation,
+    Ping,
+    decode_inbox,
+    encode,
+)
+from chalicelib.engine.sync.order import GAP_PATIENCE_MS, Received, Timing, choose
+from chalicelib.engine.sync.outbox import Outbox, mutation_response
+from chalicelib.engine.sync.session import (
+    Answer,
+    Effect,
+    Enlist,
+    Run,
+    Session,
+    Start,
+    Verify,
+    receive,
+    signed_in,
+)
+from chalicelib.engine.sync.transition import Mover, message, pack, unpack
+
+ACTION_PATIENCE_MS: Final = 630_000.0
+"""How long an action may take until it is answered as failed: ten minutes and a margin."""
+
+CLOSE_INTERNAL: Final = 1011
+CLOSE_NORMAL: Final = 1000
+CLOSE_AGAIN: Final = 1013
+
+
+class Ended(Exception):
+    """The connection is to be closed, with this code and reason."""
+
+    def __init__(self, close_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.close_code, self.reason = close_code, reason
+
+
+class ActionJob(msgspec.Struct, frozen=True, tag="action"):
+    """An action for a later invocation to run."""
+
+    connection: str
+    session: str
+    request_id: int
+    path: str
+    arguments: msgspec.Raw
+    caller: Caller
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What every conversation of a backend uses.
+
+    ``settle_ms`` is 0 where the gateway delivers the frames of a connection in order and one
+    at a time. ``verify`` says who an ``Authenticate`` names.
+    """
+
+    runner: Runner
+    mover: Mover
+    index: SubscriptionIndex
+    gateway: Gateway
+    clock: Clock
+    verify: Callable[[Authenticate], Caller]
+    enlist: Callable[[str, str, int], list[str]]
+    start: Callable[[ActionJob], None]
+    send_wake: Callable[[str, float], None]
+    max_message_bytes: int
+    settle_ms: float
+    tick_ms: float
+    redacted: bool
+
+
+class Conversation:
+    """What the holder of a lease does with it."""
+
+    def __init__(
+        self, services: Services, connection: str, session: Session, lease: Lease
+    ) -> None:
+        self._services, self.connection = services, connection
+        self.session, self.lease = session, lease
+        self.changed = False
+        self.done: list[str] = []
+        self.end_older: Callable[[list[str]], None] = lambda _: None
+        self._waiting: dict[str, Received] = {}
+        self._handed: dict[str, Frame] = {}
+        self._taken: set[str] = set()
+        self._digests = unpack(lease.digests)
+        self._outbox = Outbox(
+            services.gateway, services.clock, connection, services.max_message_bytes
+        )
+
+    @property
+    def waiting_count(self) -> int:
+        """How many frames could not be taken up."""
+        return len(self._waiting)
+
+    def take(self, frame: Frame) -> None:
+        """Take in a frame that is not in the inbox."""
+        self._handed[frame.id] = frame
+        self.take_all([frame])
+
+    def take_all(self, frames: Iterable[Frame]) -> None:
+        """Take in the frames of the inbox."""
+        for frame in frames:
+            if frame.id not in self._taken:
+                self._waiting[frame.id] = Received(frame, decode_inbox(frame.body))
+
+    def in_hand(self) -> list[Frame]:
+        """Frames that came in hand and still wait; from now on they are in the inbox."""
+        left = [frame for i, frame in self._handed.items() if i in self._waiting]
+        self._handed.clear()
+        return left
+
+    def work(self, until_ms: float, inbox: Callable[[], list[Frame]]) -> None:
+        """Take up every frame that is ready, then move the session on if that is due."""
+        while self._services.clock.now_ms() <= until_ms:
+            timing = self._timing()
+            waiting = sorted(
+                self._waiting.values(), key=lambda r: (r.frame.stamp_ms, r.frame.id)
+            )
+            choice = choose(self.session, waiting, timing)
+            if choice.ready is not None:
+                self._take_up(choice.ready)
+            elif choice.wait_ms is not None:
+                # Earlier frames may come while this one settles.
+                self._services.clock.wait_ms(choice.wait_ms)
+                self.take_all(inbox())
+            else:
+                break
+        self._give_up_gaps()
+        self._give_up_actions()
+        if self.session.id and (self.lease.due or self.lease.wake_ts > self.lease.seen):
+            self._move()
+        self._ping_if_idle()
+
+    def _timing(self) -> Timing:
+        return Timing(
+            self._services.clock.now_ms(), self.lease.born_ms, self._services.settle_ms
+        )
+
+    def _take_up(self, received: Received) -> None:
+        frame = received.frame
+        del self._waiting[frame.id]
+        self._taken.add(frame.id)
+        if self._handed.pop(frame.id, None) is None:
+            self.done.append(frame.id)
+        try:
+            step = receive(
+                self.session,
+                received.message,
+                received_ms=frame.stamp_ms,
+                give_up_ms=self._services.clock.now_ms() + ACTION_PATIENCE_MS,
+            )
+        except (BadMessage, BaseVersionMismatch) as error:
+            self._fatal(error)
+        self.changed = self.changed or step.session is not self.session
+        self.session = step.session
+        for effect in step.effects:
+            self._perform(effect)
+        if step.due:
+            self.lease = msgspec.structs.replace(self.lease, due=True)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Enlist():
+                self.lease = msgspec.structs.replace(
+                    self.lease, drop_ms=self.session.patience_ms
+                )
+                enlist = self._services.enlist
+                self.end_older(
+                    enlist(self.connection, self.session.id, self.session.number)
+                )
+            case Verify(message=message):
+                self._sign_in(message)
+            case Run(message=message):
+                self._run_mutation(message)
+            case Start(message=message):
+                self._start_action(message)
+            case Answer(message=message):
+                self._outbox.post_raw(bytes(message.response))
+
+    def _sign_in(self, request: Authenticate) -> None:
+        try:
+            caller = self._services.verify(request)
+        except EngineError as error:
+            self._refuse_token(str(error), attempted=True)
+        self.session = signed_in(self.session, caller)
+
+    def _refuse_token(self, why: str, *, attempted: bool) -> NoReturn:
+        self._outbox.post(
+            AuthError(
+                error=why,
+                base_version=self.lease.version[1],
+                auth_update_attempted=attempted,
+            )
+        )
+        raise Ended(CLOSE_NORMAL, "AuthError")
+
+    def _require_fresh_token(self) -> None:
+        user = user_of(self.session.caller)
+        if user is not None and has_expired(user, self._services.clock.now_ms()):
+            self._refuse_token("The token has expired: fetch a new one.", attempted=False)
+
+    def _run_mutation(self, request: Mutation) -> None:
+        self._require_fresh_token()
+        call = Call(request.udf_path, bytes(request.args), self.session.caller)
+        try:
+            outcome = self._services.runner.mutation(
+                call,
+                Request(self.session.id, request.request_id),
+                maybe_repeated=self.session.number > 0,
+                max_value_bytes=self._services.max_message_bytes - 1024,
+            )
+        except EngineError as error:
+            # Conflicts without end, or an unknown outcome: the client comes back and repeats.
+            raise Ended(CLOSE_AGAIN, error.code) from error
+        response = mutation_response(
+            request.request_id, outcome, redacted=self._services.redacted
+        )
+        self._outbox.post(response)
+
+    def _start_action(self, request: Action) -> None:
+        self._require_fresh_token()
+        self._services.start(
+            ActionJob(
+                self.connection,
+                self.session.id,
+                request.request_id,
+                request.udf_path,
+                request.args,
+                self.session.caller,
+            )
+        )
+
+    def _move(self) -> None:
+        """Send what the client has not seen, if there is anything to say."""
+        self._require_fresh_token()
+        try:
+            moved = self._services.mover.move(self.connection, self.session, self.lease)
+        except EngineError as error:
+            raise Ended(CLOSE_AGAIN, error.code) from error
+        now_ms = self._services.clock.now_ms()
+        transition, digests = message(
+            moved,
+            self.lease,
+            self._digests,
+            redacted=self._services.redacted,
+            now_ms=now_ms,
+        )
+        lease = self.lease
+        if lease.due or transition.modifications:
+            try:
+                self._outbox.post_transition(transition, chunked=self.session.is_js)
+            except MessageTooLarge as error:
+                raise Ended(CLOSE_INTERNAL, "TransitionTooLarge") from error
+            version = self.session.query_set, self.session.identity, moved.ts
+            lease = msgspec.structs.replace(lease, version=version, digests=pack(digests))
+            self._digests = digests
+        self.lease = msgspec.structs.replace(
+            lease,
+            seen=max(lease.seen, moved.ts),
+            due=moved.overtaken,
+            sent_ms=self._sent_ms(),
+        )
+        # Removed only now: until it was sent, the old ones were still needed.
+        self._services.index.remove(moved.obsolete)
+        after = msgspec.structs.replace(moved.session, dropped={})
+        self.changed = self.changed or after != self.session
+        self.session = after
+
+    def _ping_if_idle(self) -> None:
+        """Keep the client from giving up: two thirds of its patience, less one tick."""
+        if not self.session.id:
+            return
+        idle_ms = self._services.clock.now_ms() - max(self._sent_ms(), self.lease.born_ms)
+        if idle_ms > self.lease.drop_ms * 2 / 3 - self._services.tick_ms:
+            self._outbox.post(Ping())
+        self.lease = msgspec.structs.replace(self.lease, sent_ms=self._sent_ms())
+
+    def _sent_ms(self) -> float:
+        return max(self.lease.sent_ms, self._outbox.sent_ms)
+
+    def _give_up_gaps(self) -> None:
+        """End the connection when a frame has waited too long for one before it."""
+        if not self._waiting:
+            return
+        oldest_ms = min(r.frame.stamp_ms for r in self._waiting.values())
+        if self._services.settle_ms == 0:
+            self._fatal(BadMessage("a message builds on one that was never sent"))
+        if self._services.clock.now_ms() - oldest_ms > GAP_PATIENCE_MS:
+            raise Ended(CLOSE_AGAIN, "FrameLost")
+        self._services.send_wake(self.connection, GAP_PATIENCE_MS + 1)
+
+    def _give_up_actions(self) -> None:
+        """Answer for actions whose job died after its claim."""
+        now_ms = self._services.clock.now_ms()
+        for request_id, at_ms in list(self.session.actions.items()):
+            if at_ms < now_ms:
+                done = _lost_action(request_id)
+                step = receive(self.session, done, received_ms=now_ms, give_up_ms=0)
+                self.session, self.changed = step.session, True
+                self._outbox.post_raw(bytes(done.response))
+                self.lease = msgspec.structs.replace(self.lease, due=True)
+
+    def _fatal(self, error: EngineError) -> NoReturn:
+        self._outbox.post(FatalError(error=f"{error.code}: {error}"))
+        raise Ended(CLOSE_NORMAL, error.code)
+
+
+def _lost_action(request_id: int) -> ActionDone:
+    response = ActionResponse(
+        request_id=request_id,
+        success=False,
+        result=msgspec.Raw(b'"The action did not finish; it may have had effects."'),
+    )
+    return ActionDone(request_id=request_id, response=msgspec.Raw(encode(response)))

@@ -1,0 +1,131 @@
+"""What a session sends: responses, transitions in one piece or many."""
+
+import json
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.ports import Clock, Gateway
+from chalicelib.engine.sync.messages import (
+    ActionResponse,
+    MutationResponse,
+    ServerMessage,
+    Transition,
+    TransitionChunk,
+    encode,
+    ts_text,
+)
+
+_ENVELOPE_BYTES: Final = 512
+"""Room for what stands around the text in a ``TransitionChunk``."""
+
+
+class Outbox:
+    """Posts the messages of one connection, one at a time.
+
+    Any error of the gateway ends the connection: what was not surely refused is never posted
+    again, and the client starts anew.
+    """
+
+    def __init__(
+        self, gateway: Gateway, clock: Clock, connection: str, max_message_bytes: int
+    ) -> None:
+        self._gateway, self._clock, self._connection = gateway, clock, connection
+        self._max_bytes = max_message_bytes
+        self.sent_ms = 0.0
+
+    def post(self, message: ServerMessage) -> None:
+        """Send one message."""
+        self._send(encode(message))
+
+    def post_raw(self, data: bytes) -> None:
+        """Send a message that is written already."""
+        self._send(data)
+
+    def post_transition(self, transition: Transition, *, chunked: bool) -> None:
+        """Send a transition, in pieces if it is too long and the client can join them."""
+        data = encode(transition)
+        if len(data) <= self._max_bytes or not chunked:
+            self._send(data)
+            return
+        pieces = _pieces(data.decode(), self._max_bytes - _ENVELOPE_BYTES)
+        name = f"{transition.end_version.query_set}-{transition.end_version.ts}"
+        for number, piece in enumerate(pieces):
+            self.post(
+                TransitionChunk(
+                    chunk=piece,
+                    part_number=number,
+                    total_parts=len(pieces),
+                    transition_id=name,
+                )
+            )
+
+    def _send(self, data: bytes) -> None:
+        self._gateway.post(self._connection, data)
+        self.sent_ms = self._clock.now_ms()
+
+
+def mutation_response(
+    request_id: int, outcome: Outcome, *, redacted: bool
+) -> MutationResponse:
+    """Answer a mutation."""
+    lines = () if redacted else outcome.log_lines
+    failure = outcome.failure
+    if failure is None:
+        value = msgspec.Raw(outcome.value or b"null")
+        return MutationResponse(
+            request_id=request_id,
+            success=True,
+            result=value,
+            ts=ts_text(outcome.ts),
+            log_lines=lines,
+        )
+    return MutationResponse(
+        request_id=request_id,
+        success=False,
+        result=_text(failure.message(redacted=redacted)),
+        ts=None,
+        log_lines=lines,
+        error_data=_raw(failure.data),
+    )
+
+
+def action_response(request_id: int, outcome: Outcome, *, redacted: bool) -> ActionResponse:
+    """Answer an action."""
+    failure = outcome.failure
+    result = (
+        msgspec.Raw(outcome.value or b"null")
+        if failure is None
+        else _text(failure.message(redacted=redacted))
+    )
+    return ActionResponse(
+        request_id=request_id,
+        success=failure is None,
+        result=result,
+        log_lines=() if redacted else outcome.log_lines,
+        error_data=_raw(failure.data if failure is not None else None),
+    )
+
+
+def _text(text: str) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(text))
+
+
+def _raw(data: bytes | None) -> msgspec.Raw | msgspec.UnsetType:
+    return msgspec.UNSET if data is None else msgspec.Raw(data)
+
+
+def _pieces(text: str, max_bytes: int) -> list[str]:
+    """Cut ``text`` so that each piece, written as a JSON string, is at most ``max_bytes``."""
+    pieces, start = [], 0
+    while start < len(text):
+        size = min(len(text) - start, max_bytes)
+        while (
+            len(json.dumps(text[start : start + size], ensure_ascii=False).encode())
+            > max_bytes
+        ):
+            size = size * 3 // 4
+        pieces.append(text[start : start + size])
+        start += size
+    return pieces

@@ -1,0 +1,26 @@
+"""Where a read set is registered: under the longest run of fields that all its keys share."""
+
+from collections.abc import Iterable
+
+from chalicelib.engine.persistence import Interval
+from chalicelib.engine.ports import Subscription
+from chalicelib.engine.values.order import split_fields
+
+
+def subscriptions(connection: str, reads: Iterable[Interval]) -> set[Subscription]:
+    """The rows by which a commit that touches ``reads`` finds ``connection``."""
+    return {Subscription(shared_prefix(i), i, connection) for i in reads}
+
+
+def shared_prefix(interval: Interval) -> bytes:
+    """The longest prefix, in whole fields or the whole key, of every key in ``interval``."""
+    low, high = interval.low, interval.high
+    if high == low + b"\x00":
+        return low
+    # Whatever lies between two keys begins as both begin.
+    return b"" if high is None else b"".join(split_fields(_common(low, high)))
+
+
+def _common(one: bytes, other: bytes) -> bytes:
+    length = min(len(one), len(other))
+    return one[: next((at for at in range(length) if one[at] != other[at]), length)]

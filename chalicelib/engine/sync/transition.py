@@ -1,0 +1,207 @@
+"""Moving a session on: all its queries at one timestamp, subscribed before it is sent."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.database.read_set import ReadSet
+from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.outcome import DIGEST_BYTES, Outcome
+from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.log import Entry
+from chalicelib.engine.ports import Lease, Subscription, SubscriptionIndex
+from chalicelib.engine.sync.messages import (
+    Modification,
+    QueryFailed,
+    QueryRemoved,
+    QueryUpdated,
+    StateVersion,
+    Transition,
+    ts_text,
+)
+from chalicelib.engine.sync.session import LiveQuery, Session
+from chalicelib.engine.sync.subscriptions import subscriptions
+
+MAX_ROUNDS: Final = 4
+"""Tries to find a timestamp at which nothing is overtaken. Under a storm of writes the last
+try pins its snapshot; what has overtaken it by then is taken as another wake-up."""
+
+_ID_BYTES: Final = 4
+
+Digests = Mapping[int, bytes]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A session moved to ``ts``: what to send, and what to do after it was sent.
+
+    ``overtaken``: the log already has more that touches the session.
+    """
+
+    session: Session
+    ts: int
+    outcomes: dict[int, Outcome]
+    obsolete: tuple[Subscription, ...]
+    overtaken: bool
+
+
+class Mover:
+    """Runs the queries of sessions and keeps their subscriptions."""
+
+    def __init__(self, runner: Runner, tail: LogTail, index: SubscriptionIndex) -> None:
+        self._runner, self._tail, self._index = runner, tail, index
+
+    def move(self, connection: str, session: Session, lease: Lease) -> Moved:
+        """Bring every query of ``session`` to one timestamp.
+
+        Run what the log since ``lease.seen`` touched; subscribe to what was read; then look
+        at the log again. If nothing there overlaps any query of the set, that is the
+        timestamp. Old subscriptions are left for the caller to remove after sending.
+        """
+        registered = _registered(connection, session)
+        view = self._starting_view(session, lease)
+        identity_moved = session.identity != lease.version[1]
+        entries = self._tail.since(lease.seen, view.ts) if lease.seen < view.ts else ()
+        reads = {i: ReadSet(q.reads) for i, q in session.queries.items() if q.ran}
+        stale = {
+            i
+            for i in session.queries
+            if i not in reads or identity_moved or _touched(reads[i], entries)
+        }
+        outcomes: dict[int, Outcome] = {}
+        for round_ in range(MAX_ROUNDS):
+            pinned = round_ == MAX_ROUNDS - 1
+            for i in sorted(stale):
+                outcomes[i] = self._outcome(
+                    session, session.queries[i], view, pinned=pinned
+                )
+                reads[i] = outcomes[i].read_set or ReadSet()
+            needed = _all_reads(connection, reads)
+            self._index.add(sorted(needed - registered))
+            fresh = bool(stale) or bool(needed - registered)
+            registered |= needed
+            head = self._tail.refresh() if fresh else view
+            later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
+            stale = {i for i in session.queries if _touched(reads[i], later)}
+            if not stale:
+                self._keep(session, outcomes, head)
+                view = head
+                break
+            if not pinned:
+                # What nothing has touched is exact at the new end as well.
+                view = head
+        after = _with_reads(session, reads, outcomes)
+        obsolete = registered - _all_reads(connection, reads)
+        return Moved(after, view.ts, outcomes, tuple(sorted(obsolete)), bool(stale))
+
+    def _starting_view(self, session: Session, lease: Lease) -> View:
+        """The log's end as known, if that is all that was asked for; else as it is now.
+
+        A wake-up asks for no more than its own commit, and one reading of the tail serves
+        every session that is woken for it.
+        """
+        view = self._tail.view()
+        same = lease.version[:2] == (session.query_set, session.identity)
+        return view if same and view.ts >= lease.wake_ts else self._tail.refresh()
+
+    def _outcome(
+        self, session: Session, query: LiveQuery, view: View, *, pinned: bool
+    ) -> Outcome:
+        call = Call(query.path, query.arguments, session.caller, query.journal)
+        known = self._runner.cache.at(call, view)
+        return known or self._runner.query_at(call, view, pinned=pinned)
+
+    def _keep(self, session: Session, outcomes: Mapping[int, Outcome], head: View) -> None:
+        for i, outcome in outcomes.items():
+            query = session.queries[i]
+            call = Call(query.path, query.arguments, session.caller, query.journal)
+            self._runner.cache.keep(call, msgspec.structs.replace(outcome, ts=head.ts))
+
+
+def message(
+    moved: Moved, lease: Lease, digests: Digests, *, redacted: bool, now_ms: float
+) -> tuple[Transition, dict[int, bytes]]:
+    """Write the transition from the version last sent, and the digests that go with it."""
+    session, sent = moved.session, lease.version
+    kept = {i: d for i, d in digests.items() if i in session.queries}
+    changes: list[Modification] = [
+        QueryRemoved(query_id=i) for i in session.dropped if i in digests
+    ]
+    for i, outcome in sorted(moved.outcomes.items()):
+        if kept.get(i) != outcome.digest:
+            kept[i] = outcome.digest
+            changes.append(_modification(i, outcome, redacted=redacted))
+    start = StateVersion(sent[0], sent[1], ts_text(sent[2]))
+    end = StateVersion(session.query_set, session.identity, ts_text(moved.ts))
+    transition = Transition(
+        start_version=start,
+        end_version=end,
+        modifications=tuple(changes),
+        client_clock_skew=session.clock_skew_ms,
+        server_ts=int(now_ms * 1_000_000),
+    )
+    return transition, kept
+
+
+def pack(digests: Digests) -> bytes:
+    """Digests as the lease keeps them: query id and digest, one after another."""
+    return b"".join(i.to_bytes(_ID_BYTES, "big") + d for i, d in sorted(digests.items()))
+
+
+def unpack(data: bytes) -> dict[int, bytes]:
+    """The digests that :func:`pack` wrote."""
+    width = _ID_BYTES + DIGEST_BYTES
+    return {
+        int.from_bytes(data[at : at + _ID_BYTES], "big"): data[at + _ID_BYTES : at + width]
+        for at in range(0, len(data), width)
+    }
+
+
+def _modification(query_id: int, outcome: Outcome, *, redacted: bool) -> Modification:
+    if outcome.failure is None:
+        return QueryUpdated(
+            query_id=query_id,
+            value=msgspec.Raw(outcome.value or b"null"),
+            log_lines=() if redacted else outcome.log_lines,
+            journal=outcome.journal,
+        )
+    data = outcome.failure.data
+    return QueryFailed(
+        query_id=query_id,
+        error_message=outcome.failure.message(redacted=redacted),
+        log_lines=() if redacted else outcome.log_lines,
+        journal=outcome.journal,
+        error_data=msgspec.Raw(data) if data is not None else msgspec.UNSET,
+    )
+
+
+def _with_reads(
+    session: Session, reads: Mapping[int, ReadSet], outcomes: Mapping[int, Outcome]
+) -> Session:
+    if not outcomes and not session.dropped:
+        return session
+    queries = dict(session.queries)
+    for i, outcome in outcomes.items():
+        journal = outcome.journal if outcome.journal is not None else queries[i].journal
+        queries[i] = msgspec.structs.replace(
+            queries[i], journal=journal, reads=reads[i].intervals(), ran=True
+        )
+    return msgspec.structs.replace(session, queries=queries)
+
+
+def _touched(reads: ReadSet, entries: Iterable[Entry] | None) -> bool:
+    """Whether ``entries`` touch ``reads``; entries that are no longer kept may have."""
+    return entries is None or reads.touched_by_any(entries)
+
+
+def _registered(connection: str, session: Session) -> set[Subscription]:
+    """The rows that stand for a session: those of queries dropped since the last one too."""
+    held = [q.reads for q in session.queries.values()]
+    return subscriptions(
+        connection, (i for r in (*held, *session.dropped.values()) for i in r)
+    )
+
+
+def _all_reads(connection: str, reads: Mapping[int, ReadSet]) -> set[Subscription]:
+    return subscriptions(connection, (i for r in reads.values() for i in r.intervals()))
