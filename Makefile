@@ -31,9 +31,6 @@ SETTINGS = $(call given,STORE,GEOFLOW_STORE) $(call given,PORT,GEOFLOW_PORT) \
 	$(call given,APPS,GEOFLOW_APPS) $(call given,LOG_LEVEL,GEOFLOW_LOG_LEVEL)
 DEMO_URL = $(if $(filter command,$(origin PORT)),--url http://127.0.0.1:$(PORT))
 TOKEN_USER = $(if $(filter command,$(origin USER)),$(USER),alice)
-# A token must come from the same data directory and name the same address as the server.
-TOKEN_OF = $(if $(filter command,$(origin DATA)),--directory '$(DATA)') \
-	$(if $(filter command,$(origin PORT)),--issuer http://127.0.0.1:$(PORT))
 
 .PHONY: help
 help: ## Show the commands
@@ -47,7 +44,7 @@ run: $(VENV)/.local-ready ## Serve on ports 3210 and 3211, until Ctrl-C
 
 .PHONY: token
 token: $(VENV)/.local-ready ## Print a token of the local server: make -s token USER=alice
-	@$(SETTINGS) exec $(BIN)/python -m local.token --user '$(TOKEN_USER)' $(TOKEN_OF)
+	@$(SETTINGS) exec $(BIN)/python -m local.token --user '$(TOKEN_USER)'
 
 .PHONY: demo
 demo: $(VENV)/.local-ready $(VENV)/.demo-ready demo/node_modules/.package-lock.json ## Process country shapes against the running server, watched live

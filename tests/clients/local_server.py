@@ -100,10 +100,8 @@ class LocalServer:
 
     def token(self, user: str) -> str:
         """Return a token for a user, from the command that `make token` runs."""
-        where = ["--directory", str(self.data), "--issuer", self.url]
-        command = [sys.executable, "-m", "local.token", "--user", user, *where]
         printed = subprocess.run(
-            command,
+            [sys.executable, "-m", "local.token", "--user", user],
             cwd=REPOSITORY,
             env=self._environment(),
             check=True,
