@@ -5,10 +5,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from chalicelib.adapters.dynamodb.client import DynamoClient
+from chalicelib.adapters.dynamodb.persistence import DynamoPersistence
+from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Persistence
+from local.emulator import start_emulator
 
 
 class Store(Protocol):
@@ -78,9 +82,37 @@ def sqlite_store(directory: Path) -> Iterator[Store]:
         store.close()
 
 
+class DynamoStore:
+    can_tear = True
+
+    def __init__(self, client: DynamoClient) -> None:
+        self._client = client
+        self._count = 0
+
+    def fresh(self) -> Persistence:
+        self._count += 1
+        return DynamoPersistence(self._client, f"log-{self._count}")
+
+    def again(self, persistence: Persistence) -> Persistence:
+        assert isinstance(persistence, DynamoPersistence)
+        return DynamoPersistence(self._client, persistence._log)
+
+
+@contextmanager
+def dynamodb_store(_directory: Path) -> Iterator[Store]:
+    with start_emulator() as emulator:
+        client = DynamoClient("test-", endpoint=emulator.endpoint, region=emulator.region)
+        create_tables(client.raw, "test-")
+        try:
+            yield DynamoStore(client)
+        finally:
+            client.close()
+
+
 STORES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
     "memory": memory_store,
     "sqlite": sqlite_store,
+    "dynamodb": dynamodb_store,
 }
 
 

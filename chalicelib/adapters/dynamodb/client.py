@@ -1,0 +1,289 @@
+"""The one way to DynamoDB: named tables, retries that cannot lie, and the bill."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from random import random
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+)
+
+from chalicelib.adapters.dynamodb.usage import Item, Usage
+from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
+
+CONNECT_S: Final = 1.0
+"""How long a connection may take, in seconds; without one no request was sent."""
+
+READ_S: Final = 3.0
+"""How long an answer may take, in seconds: hundreds of times DynamoDB's usual."""
+
+ATTEMPTS: Final = 5
+"""How often the SDK tries what may be done twice."""
+
+REFUSED_PATIENCE_S: Final = 8.0
+"""How long a call that was surely not executed is repeated, in seconds."""
+
+PARALLEL: Final = 16
+"""Calls that are made at the same time."""
+
+_REFUSALS: Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+_UNSENT: Final = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
+_FIRST_PAUSE_S: Final = 0.025
+_SERVER_FAULT: Final = 500
+
+T = TypeVar("T")
+
+
+class ConditionFailed(Exception):
+    """The item was not as the condition wants it; ``item`` is how it was (None: absent)."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("the condition of a write was not met")
+        self.item = item
+
+
+class DynamoClient:
+    """A thin port over two botocore clients: one that retries, and one that never does.
+
+    Methods take the names of tables without the deployment's prefix, and items as the API
+    writes them. All reads are strongly consistent. Safe under threads.
+
+    A write with ``once`` is sent again only if it was surely not executed; if that cannot
+    be known it raises OutcomeUnknown. Any other write may be executed twice: a condition
+    that its own first execution makes false is then reported as failed.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        endpoint: str | None = None,
+        region: str | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        self._prefix = prefix
+        session = botocore.session.get_session()
+        self._patient = _make_client(session, endpoint, region, ATTEMPTS)
+        self._once = _make_client(session, endpoint, region, 1)
+        self._usage = usage
+        if usage is not None:
+            usage.watch(self._patient)
+            usage.watch(self._once)
+        self._threads: ThreadPoolExecutor | None = None
+        self._lock = Lock()
+
+    @property
+    def raw(self) -> Any:
+        """The botocore client that retries, for what this port does not cover."""
+        return self._patient
+
+    def table(self, name: str) -> str:
+        """The full name of a table."""
+        return self._prefix + name
+
+    def get(self, table: str, key: Item) -> Item | None:
+        """Read one item."""
+        answer = self._call("get_item", table, Key=key, ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def query(
+        self,
+        table: str,
+        condition: str,
+        values: Item,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        start: Item | None = None,
+    ) -> tuple[list[Item], Item | None]:
+        """Read one page: its items, and the key after which the next one starts."""
+        clauses: dict[str, Any] = {} if limit is None else {"Limit": limit}
+        if start is not None:
+            clauses["ExclusiveStartKey"] = start
+        answer = self._call(
+            "query",
+            table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=not reverse,
+            ConsistentRead=True,
+            **clauses,
+        )
+        items: list[Item] = answer["Items"]
+        return items, answer.get("LastEvaluatedKey")
+
+    def put(
+        self,
+        table: str,
+        item: Item,
+        *,
+        condition: str | None = None,
+        values: Item | None = None,
+        once: bool = False,
+    ) -> None:
+        """Write one item.
+
+        Raises:
+            ConditionFailed: Nothing was written.
+            OutcomeUnknown: See the class.
+            StorageUnavailable: Nothing was written, unless ``once`` is False.
+        """
+        self._write("put_item", table, condition, values, once=once, Item=item)
+
+    def update(
+        self,
+        table: str,
+        key: Item,
+        expression: str,
+        values: Item,
+        *,
+        condition: str | None = None,
+        once: bool = False,
+    ) -> Item:
+        """Change one item and return it as it is then; raises as :meth:`put`."""
+        answer = self._write(
+            "update_item",
+            table,
+            condition,
+            values,
+            once=once,
+            Key=key,
+            UpdateExpression=expression,
+            ReturnValues="ALL_NEW",
+        )
+        item: Item = answer["Attributes"]
+        return item
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make several calls at the same time; they must not call this method themselves.
+
+        All are made, whatever becomes of the others; then the first error is raised.
+        """
+        if len(calls) <= 1:
+            return [call() for call in calls]
+        futures = [self._pool().submit(self._alongside, call) for call in calls]
+        if self._usage is not None:
+            self._usage.together()
+        for future in futures:
+            future.exception()
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
+        self._patient.close()
+        self._once.close()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(PARALLEL, "dynamodb")
+            return self._threads
+
+    def _alongside(self, call: Callable[[], T]) -> T:
+        with nullcontext() if self._usage is None else self._usage.alongside():
+            return call()
+
+    def _write(
+        self,
+        operation: str,
+        table: str,
+        condition: str | None,
+        values: Item | None,
+        *,
+        once: bool,
+        **clauses: Any,
+    ) -> Any:
+        if condition is not None:
+            clauses["ConditionExpression"] = condition
+            clauses["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if values:
+            clauses["ExpressionAttributeValues"] = values
+        return self._call(operation, table, once=once, **clauses)
+
+    def _call(
+        self, operation: str, table: str, *, once: bool = False, **clauses: Any
+    ) -> Any:
+        call = getattr(self._once if once else self._patient, operation)
+        give_up = time.monotonic() + REFUSED_PATIENCE_S
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                with _typed_errors(once=once):
+                    return call(TableName=self.table(table), **clauses)
+            except _Refused as refused:
+                if time.monotonic() > give_up:
+                    raise StorageUnavailable(str(refused)) from refused
+                # Jitter, or all who were throttled together come back together.
+                time.sleep(pause * (0.5 + random()))  # noqa: S311 - not a secret
+                pause = min(pause * 2, 1.0)
+
+
+class _Refused(Exception):
+    """The call was surely not executed, and may be if it is repeated."""
+
+
+@contextmanager
+def _typed_errors(*, once: bool) -> Iterator[None]:
+    """Raise what botocore raises as what it means for the caller."""
+    try:
+        yield
+    except _UNSENT as error:
+        raise _Refused(str(error)) from error
+    except BotoCoreError as error:
+        raise _unanswered(error, once=once) from error
+    except ClientError as error:
+        answer = error.response
+        code = answer["Error"]["Code"]
+        if code == "ConditionalCheckFailedException":
+            found: Any = answer.get("Item")
+            raise ConditionFailed(found) from None
+        if code in _REFUSALS:
+            raise _Refused(str(error)) from error
+        if answer["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_FAULT:
+            raise _unanswered(error, once=once) from error
+        raise StorageUnavailable(str(error)) from error
+
+
+def _unanswered(error: Exception, *, once: bool) -> Exception:
+    """The call may have been executed, or may yet be."""
+    return OutcomeUnknown(str(error)) if once else StorageUnavailable(str(error))
+
+
+def _make_client(
+    session: Any, endpoint: str | None, region: str | None, attempts: int
+) -> Any:
+    config = Config(
+        connect_timeout=CONNECT_S,
+        read_timeout=READ_S,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=2 * PARALLEL,
+        tcp_keepalive=True,
+        # Our own calls are the only ones: validating each costs a fifth of its CPU.
+        parameter_validation=False,
+        # Emulators do not know the account's own endpoint, and nothing here needs it.
+        account_id_endpoint_mode="disabled",
+    )
+    return session.create_client(
+        "dynamodb", region_name=region, endpoint_url=endpoint, config=config
+    )
