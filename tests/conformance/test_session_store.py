@@ -1,11 +1,11 @@
 """The contract of the session store, over every adapter."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.engine.errors import InboxFull
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
 from chalicelib.engine.ports import (
@@ -16,13 +16,20 @@ from chalicelib.engine.ports import (
     SessionStore,
     roster_shard,
 )
+from tests.conformance.session_adapters import NAMES, Adapters, adapters_of_a_module
 
 NOW, DEADLINE = 1_000.5, 61_000.25
 
 
-@pytest.fixture(params=["memory"])
-def store(request: pytest.FixtureRequest) -> SessionStore:
-    return MemorySessions()
+@pytest.fixture(scope="module")
+def adapters() -> Iterator[Adapters]:
+    with adapters_of_a_module() as opened:
+        yield opened
+
+
+@pytest.fixture(params=NAMES)
+def store(request: pytest.FixtureRequest, adapters: Adapters) -> SessionStore:
+    return adapters.open(request.param).sessions
 
 
 def take(
@@ -204,7 +211,7 @@ class TestInbox:
         store.leave("c", frame("a"))
 
         assert store.inbox("c2") == []
-        assert store.inbox("") == []
+        assert store.inbox("C") == []
 
     def test_forgets_what_is_dropped_and_ignores_the_absent(
         self, store: SessionStore

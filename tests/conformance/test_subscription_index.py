@@ -1,22 +1,30 @@
 """The contract of the subscription index, over every adapter."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.engine.log import IndexKey
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Subscription, SubscriptionIndex, prefixes
 from chalicelib.engine.values.order import key_bytes
+from tests.conformance.session_adapters import NAMES, Adapters, adapters_of_a_module
 
 ID = bytes([6]) + bytes(range(15))
 """An internal id, such as ends every row key."""
 
 
-@pytest.fixture(params=["memory"])
-def subscriptions(request: pytest.FixtureRequest) -> SubscriptionIndex:
-    return MemorySubscriptions()
+@pytest.fixture(scope="module")
+def adapters() -> Iterator[Adapters]:
+    with adapters_of_a_module() as opened:
+        yield opened
+
+
+@pytest.fixture(params=NAMES)
+def subscriptions(request: pytest.FixtureRequest, adapters: Adapters) -> SubscriptionIndex:
+    return adapters.open(request.param).subscriptions
 
 
 def row(*fields: object, index: int = 3, id_: bytes = ID) -> IndexKey:
