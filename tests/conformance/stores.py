@@ -1,18 +1,15 @@
 """The stores that the conformance suite runs over, each behind the same few handles."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.persistence import DynamoPersistence
-from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Persistence
-from local.emulator import start_emulator
 
 
 class Store(Protocol):
@@ -68,52 +65,19 @@ class SqliteStore:
             persistence.close()
 
 
-@contextmanager
-def memory_store(_directory: Path) -> Iterator[Store]:
-    yield MemoryStore()
-
-
-@contextmanager
-def sqlite_store(directory: Path) -> Iterator[Store]:
-    store = SqliteStore(directory)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 class DynamoStore:
     can_tear = True
 
     def __init__(self, client: DynamoClient) -> None:
         self._client = client
-        self._count = 0
 
     def fresh(self) -> Persistence:
-        self._count += 1
-        return DynamoPersistence(self._client, f"log-{self._count}")
+        # A configured endpoint may keep what earlier runs wrote.
+        return DynamoPersistence(self._client, uuid4().hex)
 
     def again(self, persistence: Persistence) -> Persistence:
         assert isinstance(persistence, DynamoPersistence)
-        return DynamoPersistence(self._client, persistence._log)
-
-
-@contextmanager
-def dynamodb_store(_directory: Path) -> Iterator[Store]:
-    with start_emulator() as emulator:
-        client = DynamoClient("test-", endpoint=emulator.endpoint, region=emulator.region)
-        create_tables(client.raw, "test-")
-        try:
-            yield DynamoStore(client)
-        finally:
-            client.close()
-
-
-STORES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
-    "memory": memory_store,
-    "sqlite": sqlite_store,
-    "dynamodb": dynamodb_store,
-}
+        return DynamoPersistence(self._client, persistence.log)
 
 
 def write_log(persistence: Persistence, *entries: Entry) -> None:

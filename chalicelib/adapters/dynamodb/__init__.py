@@ -1,1 +1,1 @@
-"""TODO."""
+"""The log, its rows and sessions in DynamoDB."""

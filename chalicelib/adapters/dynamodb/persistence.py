@@ -44,7 +44,8 @@ class DynamoPersistence:
         self, client: DynamoClient, log: str = "main", origin: int = ORIGIN
     ) -> None:
         """Use log ``log``; ``origin`` is where it begins until its marks say more."""
-        self._client, self._log, self._origin = client, log, origin
+        self.log = log
+        self._client, self._origin = client, origin
         self._chunks = Chunks(client)
 
     def append(self, entry: Entry) -> Entry | None:
@@ -53,7 +54,7 @@ class DynamoPersistence:
         Raises:
             StorageUnavailable: Nothing was committed.
         """
-        item, staging = entry_item(self._log, entry, self._chunks)
+        item, staging = entry_item(self.log, entry, self._chunks)
         self._client.together(staging)
         try:
             # Sent once: what an unseen second try was answered would not tell enough.
@@ -65,7 +66,7 @@ class DynamoPersistence:
     def _holder(self, ts: int, item: Item | None) -> Entry:
         if item is None:
             # An emulator that does not return the item: entries are immutable, so read it.
-            item = self._client.get("log", log_key(self._log, ts))
+            item = self._client.get("log", log_key(self.log, ts))
         if item is None:
             raise StorageUnavailable(f"the position {ts} was refused and is empty")
         return read_entries([item], self._chunks)[0]
@@ -78,7 +79,7 @@ class DynamoPersistence:
             items, start = self._client.query(
                 "log",
                 "pk = :log AND ts > :after",
-                {":log": {"S": self._log}, ":after": number(after)},
+                {":log": {"S": self.log}, ":after": number(after)},
                 limit=limit - len(found),
                 start=start,
             )
@@ -114,14 +115,14 @@ class DynamoPersistence:
         return Marks(int(item["a"]["N"]), int(item["h"]["N"]))
 
     def _marks_key(self) -> dict[str, Attribute]:
-        return {"pk": {"S": f"{self._log}#marks"}, "sk": sort_key(b"")}
+        return {"pk": {"S": f"{self.log}#marks"}, "sk": sort_key(b"")}
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Write rows where they are newer; long images before the rows that name them."""
         staging: dict[Chunked, Calls] = {}
         puts: Calls = []
         for row in newest_rows(entries):
-            item, before = row_item(self._log, row, self._chunks)
+            item, before = row_item(self.log, row, self._chunks)
             staging |= before
             puts.append(partial(self._put_row, item))
         self._client.together([call for calls in staging.values() for call in calls])
@@ -191,7 +192,7 @@ class DynamoPersistence:
         self, interval: Interval, start: Item | None, *, reverse: bool, limit: int
     ) -> tuple[list[Item], Item | None]:
         values = {
-            ":index": index_key(self._log, interval.index),
+            ":index": index_key(self.log, interval.index),
             ":low": sort_key(interval.low),
         }
         condition = "pk = :index AND sk >= :low"
@@ -204,7 +205,7 @@ class DynamoPersistence:
 
     def get(self, index: int, key: bytes) -> Row | None:
         """Read one row."""
-        place = {"pk": index_key(self._log, index), "sk": sort_key(key)}
+        place = {"pk": index_key(self.log, index), "sk": sort_key(key)}
         item = self._client.get("rows", place)
         if item is None or is_tombstone(item):
             return None

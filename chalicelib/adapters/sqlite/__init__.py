@@ -1,1 +1,1 @@
-"""TODO."""
+"""The log and its rows in one SQLite file."""
