@@ -123,7 +123,7 @@ class Document(
     if TYPE_CHECKING:
         # No fields to a checker: nobody passes them, and assigning to them means nothing.
         __table__: ClassVar[str | None]
-        by_creation_time: Index[()]
+        by_creation_time: ClassVar[Index[()]]
 
         def __init_subclass__(  # type: ignore[explicit-override]
             cls, *, table: str = "", shape_of: str = ""

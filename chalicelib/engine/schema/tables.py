@@ -43,9 +43,10 @@ class TableSchema:
             InvalidHint: A field cannot be stored.
             InvalidSchema: An index names a field that is not there.
         """
+        tree = self.codec.tree
         for name, paths in self.indexes.items():
             for path in paths:
-                if not _leads_somewhere(self.codec.tree, path.split(".")):
+                if not _leads_somewhere(tree, path.split(".")):
                     raise InvalidSchema(
                         "InvalidIndexField",
                         f"index {self.document.__name__}.{name}: there is no field {path}",
