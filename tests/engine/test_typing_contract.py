@@ -1,0 +1,211 @@
+"""The type checker is part of the API: mypy must pass right lines and refuse wrong ones."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+ROOT = Path(__file__).parents[2]
+
+RIGHT = """
+from __future__ import annotations
+
+from typing import Literal, ParamSpec, TypeVar
+
+from chalicelib.engine.functions.context import ActionCtx, MutationCtx, QueryCtx
+from chalicelib.engine.functions.registration import (
+    Schedulable, action, internal_mutation, mutation, query,
+)
+from chalicelib.engine.schema import (
+    UNSET, Document, Id, IndexRange, Struct, Unset, index, indexed,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Status = Literal["queued", "running"]
+
+
+class Place(Struct):
+    x: float
+    label: str = ""
+
+
+class User(Document, table="users"):
+    email: str = indexed()
+    role: Literal["member", "admin"] = "member"
+    avatar: str | Unset = UNSET
+    by_email = index(email)
+
+    def can_read(self, ctx: QueryCtx) -> bool:
+        return self.role == "admin"
+
+    can_write = can_read
+
+
+class Run(Document, table="runs"):
+    owner: Id[User] = indexed()
+    status: Status = indexed(default="queued")
+    place: Place = indexed()
+    by_owner_status = index(owner, status)
+    by_label = index(place.label)
+
+
+def part(found: IndexRange[Run]) -> None: ...
+
+
+def schedule(function: Schedulable[P, R], *args: P.args, **kwargs: P.kwargs) -> None: ...
+
+
+@query
+def count(ctx: QueryCtx, owner: Id[User], status: Status | None = None) -> int:
+    return 0
+
+
+@query(name="everything")
+def list_(ctx: QueryCtx) -> list[Run]:
+    return []
+
+
+@mutation
+def start(ctx: MutationCtx, owner: Id[User], note: str = "") -> Id[Run]:
+    total: int = count(ctx, owner, status="queued")
+    schedule(expire, "run", times=total)
+    schedule(start, owner)
+    raise NotImplementedError
+
+
+@internal_mutation
+def expire(ctx: MutationCtx, run: str, times: int = 1) -> None: ...
+
+
+@action
+def send(ctx: ActionCtx, address: str) -> None: ...
+
+
+def right(
+    user: User, run: Run, query_ctx: QueryCtx, mutation_ctx: MutationCtx, action_ctx: ActionCtx
+) -> None:
+    id_: Id[User] = user.id
+    time: float = run.creation_time
+    text: str = id_
+    part(Run.by_owner_status.eq(id_).eq("running").gte(time).lt(2.0))
+    part(Run.by_owner_status)
+    part(Run.by_creation_time.gt(3.0))
+    part(Run.by_label.eq("here"))
+    run.status = "running"
+    User(email="a")
+    Run(owner=id_, place=Place(x=1))
+    amount: int = count(mutation_ctx, id_)
+    runs: list[Run] = list_(query_ctx)
+"""
+
+WRONG = [
+    "User(email=1)",
+    "User()",
+    'User(email="a", nothing=1)',
+    'User("a")',
+    'User(email="a", role="owner")',
+    'User(email="a", avatar=None)',
+    "Run(owner=run.id, place=Place(x=1))",
+    'Run(owner="u1", place=Place(x=1))',
+    'Place(x="a")',
+    'run.status = "done"',
+    "run.owner = run.id",
+    "user.id = user.id",
+    "run.nothing",
+    "user_id: Id[User] = run.id",
+    'Run.by_owner_status.eq("running")',
+    "Run.by_owner_status.eq(run.id)",
+    'Run.by_owner_status.eq(user.id).eq("done")',
+    'Run.by_owner_status.eq(user.id).eq("running").eq("late")',
+    'Run.by_owner_status.eq(user.id).eq("running").eq(1.0).eq(2.0)',
+    'Run.by_owner_status.eq(user.id).gte("queued").eq(1.0)',
+    'Run.by_owner_status.eq(user.id).eq("running").gte(1.0).lt("z")',
+    "Run.by_label.eq(3)",
+    "Run.by_creation_time.eq(user.id)",
+    "Run.by_nothing",
+    "part(User.by_email)",
+    "count(query_ctx)",
+    "count(query_ctx, run.id)",
+    'count(query_ctx, user.id, status="done")',
+    "count(query_ctx, user.id, limit=3)",
+    "start(query_ctx, user.id)",
+    "send(mutation_ctx, 'a')",
+    "amount: str = count(query_ctx, user.id)",
+    "schedule(count, user.id)",
+    "schedule(expire)",
+    "schedule(expire, 1)",
+    "schedule(expire, 'run', often=2)",
+]
+
+DECLARED_WRONG = [
+    """
+@query
+def writes(ctx: MutationCtx) -> None: ...
+""",
+    """
+@mutation
+def reads(ctx: ActionCtx) -> None: ...
+""",
+    """
+class Other(Document, table="others"):
+    name: str = indexed()
+    by_name = index(nmae)
+""",
+    """
+class Other(Document, table="others"):
+    place: Place = indexed()
+    by_z = index(place.z)
+""",
+]
+
+
+def refusals(path: Path, cache: Path) -> dict[int, str]:
+    """Run mypy as the project does; return its errors by line."""
+    out, complaint, _ = api.run(
+        [
+            f"--config-file={ROOT / 'pyproject.toml'}",
+            f"--cache-dir={cache}",
+            "--no-error-summary",
+            "--follow-imports=silent",
+            str(path),
+        ]
+    )
+    assert not complaint
+    found = re.findall(rf"{re.escape(path.name)}:(\d+): error: (.*)", out)
+    return {int(line): message for line, message in found}
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What mypy says to each statement; None if it lets it pass."""
+    folder = tmp_path_factory.mktemp("typing")
+    text, spans = RIGHT, dict[str, tuple[int, int]]()
+    for statement in WRONG:
+        first = text.count("\n") + 1
+        text += f"    {statement}\n"
+        spans[statement] = first, first
+    for declaration in DECLARED_WRONG:
+        first = text.count("\n") + 1
+        text += declaration
+        spans[declaration] = first, text.count("\n")
+    spans["right"] = 1, RIGHT.count("\n")
+    path = folder / "typing_contract.py"
+    path.write_text(text)
+    found = refusals(path, ROOT / ".mypy_cache")
+    return {
+        statement: next((m for line, m in found.items() if first <= line <= last), None)
+        for statement, (first, last) in spans.items()
+    }
+
+
+def test_right_lines_pass(checked: dict[str, str | None]) -> None:
+    assert checked["right"] is None
+
+
+@pytest.mark.parametrize("statement", WRONG + DECLARED_WRONG)
+def test_wrong_lines_are_refused(checked: dict[str, str | None], statement: str) -> None:
+    assert checked[statement] is not None
