@@ -38,6 +38,7 @@ from local.lambda_host import (
     status_of,
 )
 from local.limits import Limits
+from local.lines import Lines
 from local.management_api import manage
 from local.routes import RouteTable
 from local.websocket import GatewaySocket
@@ -109,10 +110,12 @@ class Gateway:
         ports: Ports,
         mounts: Mapping[str, MountedRoute],
         stage: str,
+        ordered: bool = False,
     ) -> None:
         self.limits = limits
         self._rest, self._routes = rest, RouteTable(rest.routes)
         self._functions = functions
+        self._messages = Lines(functions.message, ordered=ordered)
         self._connections = connections
         self._ports, self._stage = ports, stage
         self._mounts = mounts
@@ -197,12 +200,8 @@ class Gateway:
                 self._report(socket.connection_id, event, outcome)
 
         found = _MESSAGE_TYPE.search(text, 0, 4096)
-        try:
-            self._functions.message.submit(
-                event, what=found[1] if found else "message", done=done
-            )
-        except (Throttled, Stopped) as error:
-            done(Outcome(error=error))
+        what = found[1] if found else "message"
+        self._messages.submit(socket.connection_id, event, what=what, done=done)
 
     def closed(self, socket: GatewaySocket, code: int, reason: str) -> None:
         """Forget a socket, and tell the handler of disconnections if there is one."""

@@ -85,13 +85,17 @@ def issue_token(
     issuer: str = DEFAULT_ISSUER,
     name: str | None = None,
     email: str | None = None,
+    role: str | None = None,
     lifetime_s: float = DEFAULT_LIFETIME_S,
     now_s: Callable[[], float] = time.time,
 ) -> str:
-    """Return a JWT that names ``user``, valid from now for ``lifetime_s``."""
+    """Return a JWT that names ``user``, valid from now for ``lifetime_s``.
+
+    ``role`` is a claim of its own, which the app reads: GeoFlow knows its workers by it.
+    """
     key, issued = _signing_key(directory), int(now_s())
     times = {"iat": issued, "exp": issued + int(lifetime_s)}
-    about = {"name": name, "email": email}
+    about = {"name": name, "email": email, "role": role}
     claims = {"iss": issuer, "aud": AUDIENCE, "sub": user, **times} | {
         claim: text for claim, text in about.items() if text is not None
     }

@@ -40,6 +40,13 @@ class Settings:
     concurrency: int = 64
     """How many calls of one function run at once."""
 
+    ordered: bool = False
+    """Whether the frames of a connection are handled in order, one at a time.
+
+    API Gateway promises neither. A session that can rely on it need not wait for frames
+    that may have been overtaken.
+    """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
@@ -184,6 +191,7 @@ class LocalServer:
             ports=self.ports,
             mounts=self.mounts,
             stage=self.settings.stage,
+            ordered=self.settings.ordered,
         )
 
     async def _tick(self) -> None:

@@ -14,42 +14,42 @@ def sequence_number(record: Record) -> str:
     return number
 
 
-def lambda_record(record: Mapping[str, Any], arn: str, *, twice_encoded: bool) -> Record:
+def lambda_record(record: Mapping[str, Any], arn: str) -> Record:
     """Return a record of ``GetRecords`` as Lambda sends it.
 
     boto3 gives bytes and a ``datetime``; an event is JSON: base64 texts, and seconds since
-    1970. With ``twice_encoded`` the bytes are base64 already, which is moto's mistake.
+    1970.
     """
     change = dict(record["dynamodb"])
     created = change.get("ApproximateCreationDateTime")
     if isinstance(created, dt.datetime):
         change["ApproximateCreationDateTime"] = created.timestamp()
+    for image in ("OldImage", "NewImage"):
+        if image in change:
+            # moto encodes binary keys once too often in "Keys"; the image has them right.
+            change["Keys"] = {
+                name: change[image].get(name, key) for name, key in change["Keys"].items()
+            }
     for image in ("Keys", "NewImage", "OldImage"):
         if image in change:
-            change[image] = {
-                name: _attribute(value, twice_encoded=twice_encoded)
-                for name, value in change[image].items()
-            }
+            change[image] = {name: _json(value) for name, value in change[image].items()}
     return {**record, "dynamodb": change, "eventSourceARN": arn}
 
 
-def _attribute(value: Mapping[str, Any], *, twice_encoded: bool) -> dict[str, Any]:
-    def text(data: bytes) -> str:
-        return (data if twice_encoded else base64.b64encode(data)).decode()
-
+def _json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an attribute value with its bytes as base64."""
     match dict(value):
-        case {"B": bytes() as data}:
-            return {"B": text(data)}
+        case {"B": data}:
+            return {"B": _base64(data)}
         case {"BS": datas}:
-            return {"BS": [text(data) for data in datas]}
+            return {"BS": [_base64(data) for data in datas]}
         case {"M": fields}:
-            return {
-                "M": {
-                    name: _attribute(inner, twice_encoded=twice_encoded)
-                    for name, inner in fields.items()
-                }
-            }
+            return {"M": {name: _json(inner) for name, inner in fields.items()}}
         case {"L": items}:
-            return {"L": [_attribute(item, twice_encoded=twice_encoded) for item in items]}
+            return {"L": [_json(item) for item in items]}
         case plain:
             return plain
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,17 +1,20 @@
 """Plays Lambda's poller of a DynamoDB stream: each record once at least, in order."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local.lambda_host import LambdaFunction, Outcome
 from local.stream_records import Record, lambda_record, sequence_number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+# Whatever the service answers, or an emulator in this process raises, the poller asks
+# again: a poller that dies leaves every client without updates.
+_logger = logging.getLogger(__name__)
 
 BATCH: Final = 100
 """How many records a call gets at most."""
@@ -65,7 +68,6 @@ class StreamPoller:
         give_up: GiveUp,
         poll_s: float = 0.05,
         from_start: bool = False,
-        twice_encoded: bool = False,
     ) -> None:
         """Prepare to read.
 
@@ -76,10 +78,9 @@ class StreamPoller:
             give_up: is told of a record that fails for good.
             poll_s: how long to wait after finding nothing.
             from_start: begin with the oldest record, not with what comes from now on.
-            twice_encoded: binary attributes come base64-encoded twice, as from moto.
         """
         self._function, self._client, self._arn = function, client, stream_arn
-        self._give_up, self._poll_s, self._twice_encoded = give_up, poll_s, twice_encoded
+        self._give_up, self._poll_s = give_up, poll_s
         self._shards: dict[str, _Shard] = {}
         self._from_start = from_start
         self._stopping = threading.Event()
@@ -125,7 +126,8 @@ class StreamPoller:
     def _discover(self, start: Literal["LATEST", "TRIM_HORIZON"]) -> None:
         try:
             described = self._describe()
-        except (BotoCoreError, ClientError):
+        except Exception:
+            _logger.warning("cannot list the shards of %s", self._arn, exc_info=True)
             return
         for shard_id, parent_id in described.items():
             if shard_id not in self._shards:
@@ -162,7 +164,8 @@ class StreamPoller:
             answer = self._client.get_shard_iterator(
                 StreamArn=self._arn, ShardId=shard.shard_id, **place
             )
-        except (BotoCoreError, ClientError):
+        except Exception:
+            _logger.warning("cannot begin to read %s", self._arn, exc_info=True)
             shard.iterator = None
         else:
             shard.iterator = answer.get("ShardIterator")
@@ -176,13 +179,11 @@ class StreamPoller:
             return False
         try:
             page = self._client.get_records(ShardIterator=shard.iterator, Limit=BATCH)
-        except (BotoCoreError, ClientError):
+        except Exception as error:
+            _logger.info("a new iterator for %s after %r", self._arn, error)
             shard.iterator = None
             return False
-        records = [
-            lambda_record(record, self._arn, twice_encoded=self._twice_encoded)
-            for record in page["Records"]
-        ]
+        records = [lambda_record(record, self._arn) for record in page["Records"]]
         self._deliver(records)
         shard.iterator = page.get("NextShardIterator")
         shard.ended = shard.iterator is None

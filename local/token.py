@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         name=given.name or user,
         # example.com is reserved: no mail to a made-up developer reaches anybody.
         email=given.email or (user if "@" in user else f"{user}@example.com"),
+        role=given.role,
         lifetime_s=given.lifetime_s,
     )
     print(token)
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--user", required=True, help="subject of the token, as in alice")
     parser.add_argument("--name", help="name claim; the user unless given")
     parser.add_argument("--email", help="email claim; <user>@example.com unless given")
+    parser.add_argument("--role", help="role claim, as in worker; none unless given")
     parser.add_argument("--lifetime-s", type=float, default=DEFAULT_LIFETIME_S)
     parser.add_argument(
         "--directory", type=Path, default=os.environ.get("GEOFLOW_DATA", "data")

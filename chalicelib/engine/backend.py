@@ -10,7 +10,7 @@ from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.deployment import Deployment
 from chalicelib.engine.database.tail import LogTail
-from chalicelib.engine.errors import BadMessage
+from chalicelib.engine.errors import BadMessage, NotDeployed
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
 from chalicelib.engine.functions.outcome import Outcome
@@ -19,6 +19,7 @@ from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
+    ROSTER_SHARDS,
     Clock,
     Frame,
     Gateway,
@@ -50,7 +51,7 @@ class WakeJob(msgspec.Struct, frozen=True, tag="wake"):
 
 
 class TickJob(msgspec.Struct, frozen=True, tag="tick"):
-    """The tick of one shard of sessions; it sends itself again."""
+    """The tick of one shard of sessions."""
 
     shard: int
 
@@ -221,9 +222,31 @@ class Backend:
                 self.tick(job.shard)
         return job
 
-    def send_tick(self, shard: int) -> None:
-        """Ask for the next tick of a shard."""
-        self._ports.jobs.send(_encode_job(TickJob(shard)), delay_ms=self.behaviour.tick_ms)
+    def send_ticks(self, period_ms: float) -> int:
+        """Ask for the ticks of the coming period, in shards that have sessions.
+
+        Returns:
+            How many shards those are.
+        """
+        shards = [i for i in range(ROSTER_SHARDS) if self._ports.sessions.roster(i)]
+        for shard in shards:
+            delay_ms = 0.0
+            while delay_ms < period_ms:
+                self._ports.jobs.send(_encode_job(TickJob(shard)), delay_ms=delay_ms)
+                delay_ms += self.behaviour.tick_ms
+        return len(shards)
+
+    def check(self) -> None:
+        """See that the log can be read and that the apps' tables are there.
+
+        Raises:
+            NotDeployed: a table or an index of the apps is not in the catalogue.
+        """
+        catalogue = self.runner.catalogue()
+        for name, schema in self.registry.tables.items():
+            held = catalogue.tables.get(name)
+            if held is None or not set(schema.indexes) <= set(held.indexes):
+                raise NotDeployed(f"table {name} is not in the catalogue: run the deploy step")
 
     def _run_action(self, job: ActionJob) -> None:
         request = Request(job.session, job.request_id)

@@ -345,3 +345,10 @@ class ResultTooLarge(EngineError):
     """A function returned more than the transport can send; nothing was written."""
 
     code = "FunctionReturnTooLarge"
+
+
+class NotDeployed(EngineError):
+    """The schema of the apps was not committed to this log."""
+
+    code = "NotDeployed"
+    retryable = True

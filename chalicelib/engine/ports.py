@@ -53,11 +53,13 @@ class Gateway(Protocol):
     def post(self, connection: str, data: bytes) -> None:
         """Send one text message; return when the gateway has taken it.
 
-        A refusal for load is repeated by the adapter; nothing else is.
+        What was surely not sent, as for load, is repeated by the adapter for a few seconds;
+        nothing else is.
 
         Raises:
             ConnectionGone: the socket is closed.
-            PostUnanswered: the message may have been sent. It must not be repeated.
+            PostUnanswered: the message may have been sent, or was refused for too long. It
+                must not be repeated.
             MessageTooLarge: the gateway does not take messages of this size.
         """
         ...
@@ -277,14 +279,15 @@ class JobQueue(Protocol):
     """Hands a message to a later invocation: at least once, in any order."""
 
     def send(self, body: bytes, *, delay_ms: float = 0) -> None:
-        """Deliver ``body`` to the job handler after about ``delay_ms``.
+        """Deliver ``body``, which is JSON, to the job handler after about ``delay_ms``.
 
-        Up to a second sooner, since queues count whole seconds; the receiver waits for the
+        It may come up to a second sooner, since queues count whole seconds; the receiver waits for the
         rest. A delay that is longer than the queue can hold (15 minutes for SQS) is cut to
         that: the receiver looks at the time and sends the message on.
 
         Raises:
-            MessageTooLarge: ``body`` is larger than the queue takes, 256 KB.
+            MessageTooLarge: ``body`` is larger than the queue takes, 1 MiB.
+            StorageUnavailable: the message may not have been taken.
         """
         ...
 

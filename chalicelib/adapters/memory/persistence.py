@@ -1,7 +1,7 @@
 """The log and its rows in memory: the reference implementation, written to be read."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import RLock
 
 from chalicelib.engine.errors import BelowHorizon
@@ -14,7 +14,11 @@ class MemoryPersistence:
 
     applies_at_once = False
 
-    def __init__(self, origin: int = ORIGIN) -> None:
+    def __init__(
+        self, origin: int = ORIGIN, *, on_commit: Callable[[int], None] | None = None
+    ) -> None:
+        """Begin an empty log; ``on_commit`` is called with the new head after each entry."""
+        self._on_commit = on_commit
         self._origin = self._applied = origin
         self._log: list[Entry] = []
         self._rows: dict[tuple[int, bytes], Row] = {}
@@ -32,7 +36,9 @@ class MemoryPersistence:
             if place > len(self._log):
                 raise AssertionError("an entry was put beyond the end of the log")
             self._log.append(entry)
-            return None
+        if self._on_commit is not None:
+            self._on_commit(entry.ts)
+        return None
 
     def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
         """Read the entries that follow ``after``."""

@@ -17,10 +17,9 @@ from chalicelib.engine.errors import (
     TableUnknown,
 )
 from chalicelib.engine.schema import (
-    Bounded,
     Document,
     Id,
-    Range,
+    IndexRange,
     TableSchema,
     codec_of,
     may_read,
@@ -88,9 +87,7 @@ class Reader:
             raise NotFound(f"no such document in {table}", id=document_id)
         return found
 
-    def query(
-        self, source: "type[D] | Range[D, Any] | Range[Any, Any] | Bounded[D, Any]"
-    ) -> Query[D]:
+    def query(self, source: type[D] | IndexRange[D]) -> Query[D]:
         """Start reading a table, in order of creation, or a range of one of its indexes."""
         plan, document = self._plan(source)
         table = self._access.table(document)

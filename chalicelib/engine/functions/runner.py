@@ -330,6 +330,10 @@ class Runner:
         """How an action's arguments are judged: the table of an id, at the known log's end."""
         return _table_of(self._catalogues.at(self._snapshot(self._tail.view())))
 
+    def catalogue(self) -> Catalogue:
+        """The catalogue at the log's end."""
+        return self._catalogues.at(self._snapshot(self._tail.refresh()))
+
 
 def _table_of(catalogue: Catalogue) -> Callable[[str], str | None]:
     names = catalogue.names()

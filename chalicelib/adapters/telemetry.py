@@ -1,0 +1,56 @@
+"""Logs and metrics of the entry points: JSON lines on Lambda, plain lines locally."""
+
+import logging
+from typing import Any, Final
+
+from chalicelib.engine.errors import AppError, EngineError
+
+SERVICE: Final = "geoflow"
+"""Name under which logs and metrics are found."""
+
+LOCAL_STAGES: Final = frozenset({"local", "test"})
+"""Stages whose log a person reads as it comes."""
+
+
+class Telemetry:
+    """One process's log and metrics."""
+
+    def __init__(self, stage: str, level: str) -> None:
+        self._stage = stage
+        self._is_local = stage in LOCAL_STAGES
+        self.log: Any = _plain(level) if self._is_local else _structured(level, stage)
+
+    def error(self, error: Exception, path: str, request_id: str) -> None:
+        """Log what ended a call: bugs with their stack, refusals as they are."""
+        if isinstance(error, AppError | EngineError):
+            self.log.debug("%s: %s: %s", path, type(error).__name__, error)
+            return
+        self.log.error("%s failed [Request ID: %s]", path, request_id, exc_info=error)
+
+    def count(self, **values: float) -> None:
+        """Emit metrics in CloudWatch's embedded format, one line for all of ``values``."""
+        if self._is_local:
+            return
+        # Imported late: local servers and tests have no use for it.
+        from aws_lambda_powertools.metrics import (  # noqa: PLC0415
+            EphemeralMetrics,
+            MetricUnit,
+        )
+
+        metrics = EphemeralMetrics(namespace="GeoFlow", service=SERVICE)
+        metrics.add_dimension(name="stage", value=self._stage)
+        for name, value in values.items():
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        metrics.flush_metrics()
+
+
+def _plain(level: str) -> logging.Logger:
+    logger = logging.getLogger(SERVICE)
+    logger.setLevel(level)
+    return logger
+
+
+def _structured(level: str, stage: str) -> Any:
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - 40 ms, on Lambda only
+
+    return Logger(service=SERVICE, level=level, stage=stage)

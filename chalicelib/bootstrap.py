@@ -1,0 +1,179 @@
+"""The composition root: pairs ports with adapters, once a process."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.adapters.telemetry import Telemetry
+from chalicelib.config import Settings, from_environment
+from chalicelib.engine.auth import (
+    Caller,
+    Credential,
+    IdentityVerifier,
+    identify,
+    parse_admin_key,
+)
+from chalicelib.engine.auth.credentials import BearerToken
+from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.errors import BadMessage
+from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.ports import Gateway, JobQueue, SessionStore, SubscriptionIndex
+from chalicelib.engine.sync.messages import Authenticate
+
+
+class Stores(msgspec.Struct, frozen=True):
+    """Where data and sessions are kept."""
+
+    persistence: Persistence
+    sessions: SessionStore
+    subscriptions: SubscriptionIndex
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the entry points of one process use."""
+
+    settings: Settings
+    backend: Backend
+    verifier: IdentityVerifier
+    telemetry: Telemetry
+    code_version: str
+
+    def identify(self, credential: Credential | None) -> Caller:
+        """Find out who presents ``credential``; None is nobody."""
+        return identify(
+            credential, verifier=self.verifier, admin_key=self.settings.admin_key or None
+        )
+
+    def report(self, error: Exception, path: str, request_id: str) -> None:
+        """Log an error for the operators."""
+        self.telemetry.error(error, path, request_id)
+
+
+def assemble(
+    settings: Settings, *, stores: Stores, gateway: Gateway, jobs: JobQueue
+) -> Deployment:
+    """Put a deployment together from its settings and the parts that depend on the place."""
+    from chalicelib.adapters.oidc import OidcVerifier  # noqa: PLC0415 - only with a backend
+
+    registry = Registry(settings.apps)
+    clock, ids = SystemClock(), SystemIds()
+    telemetry = Telemetry(settings.stage, settings.log_level)
+    providers = (*registry.auth_providers, *settings.auth_providers)
+    verifier = OidcVerifier(providers, now_ms=clock.now_ms)
+    backend = Backend(
+        registry,
+        Ports(
+            persistence=stores.persistence,
+            sessions=stores.sessions,
+            subscriptions=stores.subscriptions,
+            gateway=gateway,
+            jobs=jobs,
+            clock=clock,
+            ids=ids,
+        ),
+        behaviour=Behaviour(redacted=settings.redacted, settle_ms=settings.settle_ms),
+        verify=_authenticator(verifier, settings.admin_key or None),
+        report=telemetry.error,
+    )
+    return Deployment(
+        settings=settings,
+        backend=backend,
+        verifier=verifier,
+        telemetry=telemetry,
+        code_version=settings.code_version or fingerprint(settings.apps),
+    )
+
+
+def dynamodb_stores(settings: Settings) -> Stores:
+    """The stores of a deployment on DynamoDB."""
+    from chalicelib.adapters.dynamodb.client import DynamoClient  # noqa: PLC0415 - heavy
+    from chalicelib.adapters.dynamodb.persistence import DynamoPersistence  # noqa: PLC0415
+    from chalicelib.adapters.dynamodb.sessions import DynamoSessions  # noqa: PLC0415
+    from chalicelib.adapters.dynamodb.subscriptions import (  # noqa: PLC0415
+        DynamoSubscriptions,
+    )
+
+    client = DynamoClient(
+        settings.table_prefix, endpoint=settings.dynamodb_endpoint or None
+    )
+    return Stores(
+        DynamoPersistence(client, log=settings.log_id),
+        DynamoSessions(client, SystemClock()),
+        DynamoSubscriptions(client, SystemClock(), settings.log_id),
+    )
+
+
+def fingerprint(packages: tuple[str, ...]) -> str:
+    """A name for the code of the app packages: it changes when a file of theirs does."""
+    digest = sha256()
+    for package in packages:
+        spec = find_spec(package)
+        for location in (spec.submodule_search_locations or ()) if spec else ():
+            for path in sorted(Path(location).rglob("*.py")):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return from_environment(os.environ)
+
+
+def current() -> Deployment:
+    """The deployment of this process: the one in use, or on Lambda the one of AWS."""
+    held = _in_use.get("deployment")
+    if held is None:
+        held = _in_use["deployment"] = _on_aws(settings())
+    return held
+
+
+def use(deployment: Deployment) -> None:
+    """Make ``deployment`` the one of this process: the local server and tests do."""
+    _in_use["deployment"] = deployment
+
+
+_in_use: dict[str, Deployment] = {}
+
+
+def _on_aws(found: Settings) -> Deployment:
+    from chalicelib.adapters.apigateway import ApiGateway  # noqa: PLC0415 - heavy
+    from chalicelib.adapters.sqs import SqsJobQueue  # noqa: PLC0415 - heavy
+
+    return assemble(
+        found,
+        stores=dynamodb_stores(found),
+        gateway=ApiGateway(found.websocket_endpoint),
+        jobs=SqsJobQueue(found.jobs_queue_url),
+    )
+
+
+def _authenticator(
+    verifier: IdentityVerifier, admin_key: str | None
+) -> Callable[[Authenticate], Caller]:
+    def verify(message: Authenticate) -> Caller:
+        match message.token_type:
+            case "None":
+                return None
+            case "User":
+                credential: Credential = BearerToken(message.value or "")
+            case "Admin":
+                acting_as: dict[str, Any] | None = (
+                    message.acting_as or message.impersonating
+                )
+                credential = parse_admin_key(message.value or "", acting_as)
+            case _:
+                raise BadMessage(
+                    f"tokenType {message.token_type!r} is none of User, Admin, None"
+                )
+        return identify(credential, verifier=verifier, admin_key=admin_key)
+
+    return verify

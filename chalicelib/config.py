@@ -1,0 +1,117 @@
+"""Settings: the only reader of the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from chalicelib.engine.auth import Provider
+from chalicelib.engine.errors import EngineError
+
+Store = Literal["memory", "sqlite", "dynamodb"]
+
+DEFAULT_PORT: Final = 3210
+"""Port of the local server: functions and sync."""
+
+DEFAULT_SITE_PORT: Final = 3211
+"""Port of the local server: HTTP endpoints."""
+
+
+class BadSetting(EngineError):
+    """An environment variable has a value that makes no sense."""
+
+    code = "BadSetting"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How one deployment is set up. Each field is the variable ``GEOFLOW_<FIELD>``.
+
+    Attributes:
+        store: Where the log and the rows are: ``memory``, ``sqlite`` or ``dynamodb``.
+        data: Directory of the local server's files: database, keys, results.
+        apps: Packages that are served, separated by commas.
+        host: Address that the local server listens on.
+        port: Port for functions and sync; 0 takes any free one.
+        site_port: Port for HTTP endpoints.
+        issuer: Issuer of the local server's own tokens; empty is its own address.
+        log_level: DEBUG, INFO, WARNING or ERROR.
+        stage: Name of the deployment: ``local``, ``dev``, ``prod``.
+        table_prefix: What the names of DynamoDB tables begin with.
+        dynamodb_endpoint: A DynamoDB API other than AWS's own.
+        log_id: Name of the log, the first part of every key.
+        jobs_queue_url: SQS queue of jobs.
+        websocket_endpoint: Where sockets are posted to: ``https://…/<stage>``.
+        stream_arn: The commit log's stream.
+        jobs_queue_arn: The same queue, as its event source names it.
+        admin_key: ``<instance>|<secret>``; empty: there is no admin.
+        auth_providers: JSON list of providers besides those of the apps.
+        code_version: Names the code; a new one has all live queries run again.
+        redacted: Whether error texts and log lines are kept from clients.
+        settle_ms: How long frames of one connection may overtake each other.
+    """
+
+    store: Store = "sqlite"
+    data: str = "data"
+    apps: tuple[str, ...] = ("chalicelib.geoflow",)
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    site_port: int = DEFAULT_SITE_PORT
+    issuer: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    stage: str = "local"
+    table_prefix: str = "geoflow-local-"
+    dynamodb_endpoint: str = ""
+    log_id: str = "main"
+    jobs_queue_url: str = ""
+    websocket_endpoint: str = ""
+    stream_arn: str = "arn:aws:dynamodb:us-east-1:000000000000:table/log/stream/0"
+    jobs_queue_arn: str = "arn:aws:sqs:us-east-1:000000000000:jobs"
+    admin_key: str = ""
+    auth_providers: tuple[Provider, ...] = ()
+    code_version: str = ""
+    redacted: bool = False
+    settle_ms: float = 100
+
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return Path(self.data)
+
+    @property
+    def instance_name(self) -> str:
+        """What stands before the bar of the admin key."""
+        return self.admin_key.partition("|")[0] or f"geoflow-{self.stage}"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Read the settings out of ``GEOFLOW_…`` variables; unset and empty ones are defaults.
+
+    Raises:
+        BadSetting: one has a value that makes no sense; the message names it.
+    """
+    given: dict[str, Any] = {}
+    for name in Settings.__struct_fields__:
+        variable = f"GEOFLOW_{name.upper()}"
+        text = environment.get(variable, "")
+        if text:
+            given[name] = _value(name, text, variable)
+    for name, value in given.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadSetting(f"GEOFLOW_{name.upper()} is {value!r}: {error}") from None
+    return msgspec.convert(given, Settings, strict=False)
+
+
+def _value(name: str, text: str, variable: str) -> Any:
+    if name == "apps":
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name == "auth_providers":
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise BadSetting(f"{variable} is not a JSON list: {error}") from None
+    if name == "log_level":
+        return text.upper()
+    return text

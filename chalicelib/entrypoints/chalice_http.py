@@ -1,0 +1,48 @@
+"""From Chalice's request to ours, and from our response to Chalice's."""
+
+from typing import Any, Final
+from urllib.parse import unquote
+
+from chalice.app import Response as ChaliceResponse
+
+from chalicelib import bootstrap
+from chalicelib.entrypoints.http import Handler, Request, answer
+
+CALLS: Final = ["POST", "OPTIONS"]
+"""Methods of an endpoint that is called with a body."""
+
+ANY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+"""Methods of an endpoint that leaves it to an app what they mean."""
+
+BODIES: Final = [
+    "application/json",
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "text/plain",
+]
+"""Content types that are let through; Chalice answers 415 to others, and knows no "any"."""
+
+
+def respond(request: Any, handler: Handler) -> Any:
+    """Answer ``request`` by ``handler``."""
+    response = answer(handler, bootstrap.current, _request(request))
+    binary = response.headers.get("Content-Type") == "application/octet-stream"
+    return ChaliceResponse(
+        body=response.body if binary else response.body.decode(),
+        headers=dict(response.headers),
+        status_code=response.status,
+    )
+
+
+def _request(request: Any) -> Request:
+    event = request.to_original_event()
+    parameters = event.get("pathParameters") or {}
+    return Request(
+        method=request.method,
+        path=event.get("path", request.path),
+        query=dict(request.query_params or {}),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.raw_body or b"",
+        tail=unquote(parameters.get("proxy") or ""),
+    )

@@ -1,0 +1,313 @@
+"""The HTTP function API (PROTOCOL.md 2): a request in, a response out."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from chalicelib.bootstrap import Deployment
+from chalicelib.engine.auth import (
+    AdminIdentity,
+    Caller,
+    parse_admin_key,
+    parse_authorization,
+)
+from chalicelib.engine.errors import BadDeployKey, BadMessage
+from chalicelib.engine.functions.calls import Call, Kind
+from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.sync.messages import ts_text, ts_value
+from chalicelib.engine.values.encoding import clean, decode, export_text
+from chalicelib.entrypoints.faults import (
+    BadFormat,
+    BadJsonBody,
+    InvalidClientVersion,
+    fault,
+)
+
+Format = Literal["encoded", "clean", "export"]
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "convex_encoded_json": "encoded",
+    "convex_json": "encoded",
+    "convex_clean_json": "clean",
+    "json": "clean",
+    "export_json": "export",
+}
+
+MAX_AGE_S: Final = 86_400
+"""How long a browser may remember a preflight, in seconds."""
+
+_METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
+_CLIENT: Final = re.compile(r"^(?P<name>[a-zA-Z][a-zA-Z-]*)-(?P<version>\d+\.\d+\.\d+\S*)$")
+_OLD: Final = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "python": (0, 5, 0)}
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP request, whoever received it. Header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    tail: str = ""
+    """What a greedy route matched."""
+
+
+class Response(msgspec.Struct, frozen=True):
+    """An HTTP response."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = {}
+
+
+class FunctionCall(msgspec.Struct, rename="camel"):
+    """The body of a call."""
+
+    path: str
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+    format: str | None = None
+    component_path: str | None = None
+
+
+class RunCall(msgspec.Struct):
+    """The body of ``/api/run/…``, whose path is in the URL."""
+
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+    format: str | None = None
+
+
+class PastCall(FunctionCall):
+    """The body of ``/api/query_at_ts``."""
+
+    ts: str = ""
+
+
+class Batch(msgspec.Struct):
+    """The body of ``/api/query_batch``."""
+
+    queries: list[FunctionCall]
+
+
+Handler = Callable[[Deployment, Request], Response]
+
+
+def answer(
+    handler: Handler, deployment: Callable[[], Deployment], request: Request
+) -> Response:
+    """Run ``handler``, whatever happens, and let pages of any origin read the answer."""
+    if request.method == "OPTIONS":
+        return Response(204, b"", _preflight(request))
+    deployed: Deployment | None = None
+    try:
+        _check_client(request)
+        deployed = deployment()
+        response = handler(deployed, request)
+    except Exception as error:  # noqa: BLE001 - the last line before the client
+        status, body = fault(error)
+        if deployed is not None and status >= 500:  # noqa: PLR2004 - server errors
+            deployed.report(error, request.path, "")
+        response = Response(status, msgspec.json.encode(body), _JSON)
+    return Response(response.status, response.body, {**response.headers, **_cors(request)})
+
+
+def query(deployment: Deployment, request: Request) -> Response:
+    """``/api/query``: run a query; GET has it all in the query string."""
+    if request.method == "GET":
+        args = request.query.get("args", "{}").encode()
+        call = FunctionCall(
+            request.query.get("path", ""), msgspec.Raw(args), request.query.get("format")
+        )
+        return _run(deployment, request, call, "query")
+    return _run(deployment, request, _body(request, FunctionCall), "query")
+
+
+def mutation(deployment: Deployment, request: Request) -> Response:
+    """``/api/mutation``: run a mutation."""
+    return _run(deployment, request, _body(request, FunctionCall), "mutation")
+
+
+def action(deployment: Deployment, request: Request) -> Response:
+    """``/api/action``: run an action."""
+    return _run(deployment, request, _body(request, FunctionCall), "action")
+
+
+def function(deployment: Deployment, request: Request) -> Response:
+    """``/api/function``: run any function, internal ones too; for the admin only."""
+    call = _body(request, FunctionCall)
+    if not isinstance(_caller(deployment, request), AdminIdentity):
+        raise BadDeployKey
+    return _run(deployment, request, call, None)
+
+
+def run(deployment: Deployment, request: Request) -> Response:
+    """``/api/run/module/path/function``: run any public function."""
+    module, _, name = request.tail.strip("/").rpartition("/")
+    body = _body(request, RunCall) if request.body else RunCall()
+    path = f"{module}:{name}" if module else f"{name}:default"
+    return _run(deployment, request, FunctionCall(path, body.args, body.format), None)
+
+
+def query_ts(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/api/query_ts``: the newest timestamp."""
+    return _json(200, {"ts": ts_text(deployment.backend.head())})
+
+
+def query_at_ts(deployment: Deployment, request: Request) -> Response:
+    """``/api/query_at_ts``: run a query at an older timestamp."""
+    body = _body(request, PastCall)
+    call = _call(deployment, request, body)
+    outcome = deployment.backend.query_in_past(call, ts_value(body.ts))
+    return _answered(deployment, outcome, _format(request, body.format))
+
+
+def query_batch(deployment: Deployment, request: Request) -> Response:
+    """``/api/query_batch``: run several queries, each at the newest timestamp."""
+    results = [
+        msgspec.Raw(_run(deployment, request, call, "query").body)
+        for call in _body(request, Batch).queries
+    ]
+    return _json(200, {"results": results})
+
+
+def version(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/version`` and ``/instance_version``."""
+    return _text(deployment.code_version or "unknown")
+
+
+def instance_name(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/instance_name``."""
+    return _text(deployment.settings.instance_name)
+
+
+def home(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/``."""
+    return _text("This GeoFlow backend is running. Point a Convex client at this address.")
+
+
+def echo(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/echo``: the body as it came."""
+    return Response(200, request.body, {"Content-Type": "application/octet-stream"})
+
+
+def health(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/health``: the process answers."""
+    return _json(200, {"status": "ok"})
+
+
+def ready(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
+    """``/ready``: the log can be read, and the apps' tables are in the catalogue."""
+    deployment.backend.check()
+    return _json(200, {"status": "ready"})
+
+
+def _run(
+    deployment: Deployment, request: Request, body: FunctionCall, kind: Kind | None
+) -> Response:
+    chosen = _format(request, body.format)
+    outcome = deployment.backend.call(_call(deployment, request, body), kind)
+    return _answered(deployment, outcome, chosen)
+
+
+def _call(deployment: Deployment, request: Request, body: FunctionCall) -> Call:
+    if body.component_path:
+        raise BadMessage(
+            f"there are no components here, and so none at {body.component_path!r}"
+        )
+    if not body.path:
+        raise BadJsonBody("`path` is missing: name a function, as in messages:list")
+    return Call(body.path, bytes(body.args), _caller(deployment, request))
+
+
+def _caller(deployment: Deployment, request: Request) -> Caller:
+    header = request.headers.get("authorization")
+    if header:
+        return deployment.identify(parse_authorization(header))
+    key = request.query.get("adminKey")
+    return deployment.identify(parse_admin_key(key) if key else None)
+
+
+def _answered(deployment: Deployment, outcome: Outcome, chosen: Format) -> Response:
+    redacted = deployment.settings.redacted
+    lines = () if redacted else outcome.log_lines
+    failure = outcome.failure
+    body: dict[str, Any] = {"status": "success" if failure is None else "error"}
+    if failure is None:
+        body["value"] = _formatted(outcome.value or b"null", chosen)
+    else:
+        body["errorMessage"] = failure.message(redacted=redacted)
+        if failure.data is not None:
+            body["errorData"] = _formatted(failure.data, chosen)
+    if lines:
+        body["logLines"] = lines
+    return _json(200, body)
+
+
+def _formatted(value: bytes, chosen: Format) -> Any:
+    if chosen == "encoded":
+        return msgspec.Raw(value)
+    if chosen == "export":
+        return msgspec.Raw(export_text(decode(value)))
+    return clean(decode(value))
+
+
+def _format(request: Request, name: str | None) -> Format:
+    """The format of the answer; clients from before there was a choice get the encoded one."""
+    if name is not None:
+        if name not in FORMATS:
+            raise BadFormat(f"format {name!r} is none of {', '.join(sorted(FORMATS))}")
+        return FORMATS[name]
+    client = _CLIENT.match(request.headers.get("convex-client", ""))
+    if client is not None and (newest := _OLD.get(client["name"])) is not None:
+        numbers = tuple(int(part) for part in re.findall(r"\d+", client["version"])[:3])
+        return "encoded" if numbers <= newest else "clean"
+    return "clean"
+
+
+def _body(request: Request, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(request.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadJsonBody(f"the body is not what this endpoint takes: {error}") from None
+
+
+def _check_client(request: Request) -> None:
+    client = request.headers.get("convex-client")
+    if client is not None and not _CLIENT.match(client):
+        raise InvalidClientVersion(
+            f"Convex-Client is {client!r}; write it like npm-1.48.0: a client and its version"
+        )
+
+
+def _cors(request: Request) -> dict[str, str]:
+    origin = request.headers.get("origin")
+    if origin is None:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Vary": "Origin",
+    }
+
+
+def _preflight(request: Request) -> dict[str, str]:
+    wanted = request.headers.get("access-control-request-headers", "content-type")
+    return {
+        **_cors(request),
+        "Access-Control-Allow-Methods": _METHODS,
+        "Access-Control-Allow-Headers": wanted,
+        "Access-Control-Max-Age": str(MAX_AGE_S),
+    }
+
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+def _json(status: int, body: Any) -> Response:
+    return Response(status, msgspec.json.encode(body), _JSON)
+
+
+def _text(text: str) -> Response:
+    return Response(200, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})

@@ -1,0 +1,225 @@
+"""The local server: ``python -m local``, or ``make run``.
+
+Every setting is an environment variable; ``chalicelib/config.py`` lists them.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Deployment, Stores, assemble
+from chalicelib.config import BadSetting, Settings, from_environment
+from chalicelib.engine.errors import EngineError
+from chalicelib.engine.ports import Gateway
+from local.banner import greeting
+from local.identity import admin_key, jwks, local_provider, openid_configuration
+from local.lambda_host import CallRecord
+from local.limits import AWS, LOCAL
+from local.ports import CommitFeed, OwnQueue, OwnSockets
+from local.queues import Queue
+from local.schedules import Schedule
+from local.server import EventSource, Handlers, LocalServer
+from local.server import Settings as ServerSettings
+
+log: Final = logging.getLogger("geoflow.local")
+
+HEARTBEAT_S: Final = 60
+STREAM_TIMEOUT_S: Final = 60
+JOB_TIMEOUT_S: Final = 900
+
+
+def main() -> int:
+    """Serve until a signal; return the exit status."""
+    try:
+        settings = from_environment(os.environ)
+        logging.basicConfig(
+            level=settings.log_level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+        )
+        logging.getLogger("botocore").setLevel(logging.WARNING)
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        _serve(settings)
+    except (BadSetting, EngineError) as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"Cannot start: {error.strerror or error}. If a port is taken, stop the other"
+            f" server or choose another port: make run PORT=4210 SITE_PORT=4211",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _serve(settings: Settings) -> None:
+    on_dynamodb = settings.store == "dynamodb"
+    server = LocalServer(
+        ServerSettings(
+            host=settings.host,
+            port=settings.port,
+            site_port=settings.site_port,
+            limits=AWS if on_dynamodb else LOCAL,
+            ordered=not on_dynamodb,
+        ),
+        log=_log_call,
+    )
+    settings = _completed(settings, server)
+    server.mounts = {
+        "/.well-known/openid-configuration": lambda _: openid_configuration(
+            settings.issuer
+        ),
+        "/.well-known/jwks.json": lambda _: jwks(settings.directory),
+    }
+    place = _on_dynamodb if on_dynamodb else _in_this_process
+    try:
+        with place(settings, server) as (deployment, sources):
+            _run(server, deployment, sources)
+    finally:
+        server.close()
+
+
+def _completed(settings: Settings, server: LocalServer) -> Settings:
+    """Fill in what a local server gives itself: its addresses, its keys, its provider."""
+    issuer = settings.issuer or f"http://{settings.host}:{server.ports.main}"
+    provider = local_provider(settings.directory, issuer)
+    return msgspec.structs.replace(
+        settings,
+        issuer=issuer,
+        port=server.ports.main,
+        site_port=server.ports.site,
+        admin_key=settings.admin_key or admin_key(settings.directory),
+        auth_providers=(*settings.auth_providers, provider),
+        # In this process the gateway hands over one frame of a connection at a time.
+        settle_ms=settings.settle_ms if settings.store == "dynamodb" else 0,
+    )
+
+
+@contextmanager
+def _in_this_process(
+    settings: Settings, server: LocalServer
+) -> Iterator[tuple[Deployment, list[EventSource]]]:
+    from chalicelib.adapters.memory.persistence import MemoryPersistence  # noqa: PLC0415
+    from chalicelib.adapters.memory.sessions import MemorySessions  # noqa: PLC0415
+    from chalicelib.adapters.memory.subscriptions import (  # noqa: PLC0415
+        MemorySubscriptions,
+    )
+    from chalicelib.adapters.sqlite.persistence import SqlitePersistence  # noqa: PLC0415
+
+    feed, jobs = CommitFeed(), OwnQueue()
+    persistence: Any = (
+        MemoryPersistence(on_commit=feed.committed)
+        if settings.store == "memory"
+        else SqlitePersistence(settings.directory, on_commit=feed.committed)
+    )
+    stores = Stores(persistence, MemorySessions(), MemorySubscriptions())
+    try:
+        deployment = _deployed(settings, stores, OwnSockets(server.connections), jobs)
+        import app  # noqa: PLC0415 - reads the settings when it is imported
+
+        feed.connect(
+            server.function("commit_log", app.commit_log, timeout_s=STREAM_TIMEOUT_S),
+            deployment.backend.head(),
+        )
+        yield deployment, [feed, *_sources(server, jobs)]
+    finally:
+        if settings.store == "sqlite":
+            persistence.close()
+
+
+@contextmanager
+def _on_dynamodb(
+    settings: Settings, server: LocalServer
+) -> Iterator[tuple[Deployment, list[EventSource]]]:
+    from local.emulator import start_emulator  # noqa: PLC0415 - moto takes a second
+
+    with start_emulator(settings.dynamodb_endpoint) as emulator:
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.session import get_session  # noqa: PLC0415
+
+        from chalicelib.adapters.apigateway import ApiGateway  # noqa: PLC0415
+        from chalicelib.adapters.dynamodb.tables import (  # noqa: PLC0415
+            create_tables,
+            stream_arn,
+        )
+        from local.streams import StreamPoller  # noqa: PLC0415
+
+        plain = Config(account_id_endpoint_mode="disabled")
+        plainly: dict[str, Any] = {
+            "region_name": emulator.region,
+            "endpoint_url": emulator.endpoint,
+            "config": plain,
+        }
+        client = get_session().create_client("dynamodb", **plainly)
+        create_tables(client, settings.table_prefix)
+        streams: Any = get_session().create_client("dynamodbstreams", **plainly)
+        jobs = OwnQueue()
+        gateway = ApiGateway(server.management_url)
+        stores = bootstrap.dynamodb_stores(settings)
+        deployment = _deployed(settings, stores, gateway, jobs)
+        import app  # noqa: PLC0415 - reads the settings when it is imported
+
+        stream = StreamPoller(
+            server.function("commit_log", app.commit_log, timeout_s=STREAM_TIMEOUT_S),
+            client=streams,
+            stream_arn=stream_arn(client, settings.table_prefix + "log"),
+            give_up=lambda record: log.error("gave up on a commit: %s", record),
+            poll_s=0.02,
+            twice_encoded=emulator.endpoint is None,
+        )
+        yield deployment, [stream, *_sources(server, jobs)]
+
+
+def _deployed(
+    settings: Settings, stores: Stores, gateway: Gateway, jobs: OwnQueue
+) -> Deployment:
+    deployment = assemble(settings, stores=stores, gateway=gateway, jobs=jobs)
+    deployment.backend.deploy(deployment.code_version)
+    bootstrap.use(deployment)
+    return deployment
+
+
+def _sources(server: LocalServer, jobs: OwnQueue) -> list[EventSource]:
+    import app  # noqa: PLC0415 - reads the settings when it is imported
+
+    jobs.queue = Queue(
+        server.function("jobs", app.run_jobs, timeout_s=JOB_TIMEOUT_S),
+        give_up=lambda message: log.error("gave up on job %s", message.message_id),
+    )
+    heart = server.function("heartbeat", app.heartbeat, timeout_s=STREAM_TIMEOUT_S)
+    return [jobs.queue, Schedule(heart, every_s=HEARTBEAT_S)]
+
+
+def _run(server: LocalServer, deployment: Deployment, sources: list[EventSource]) -> None:
+    import app  # noqa: PLC0415 - reads the settings when it is imported
+
+    print(greeting(deployment.settings), flush=True)
+    server.run(
+        Handlers(
+            http=app.app,
+            websocket_message=app.websocket_message,
+            websocket_disconnect=app.websocket_disconnect,
+        ),
+        sources,
+    )
+    print("Stopped.", flush=True)
+
+
+def _log_call(record: CallRecord) -> None:
+    """One line a call: the busy ones are for whoever looks closely."""
+    quiet = record.function in {"commit_log", "heartbeat", "mounted", "jobs"}
+    level = logging.DEBUG if quiet and record.error is None else logging.INFO
+    log.log(
+        level, "%s %s → %s, %.1f ms", record.function, record.what, record.status, record.ms
+    )
+    if record.error is not None:
+        log.error("%s failed", record.function, exc_info=record.error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The engine's ports over what the local server has in its own process."""
+
+import threading
+from typing import Any, Final
+
+from chalicelib.engine.errors import ConnectionGone, MessageTooLarge
+from chalicelib.engine.log import ORIGIN
+from local.connections import Connections, Gone, TooLarge
+from local.lambda_host import LambdaFunction
+from local.queues import MAX_DELAY_S, Queue
+
+MAX_RECORDS: Final = 100
+"""Entries in one event of the commit log, as many as the deployed function is given."""
+
+
+class OwnSockets:
+    """The gateway, without the way over HTTP."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def post(self, connection: str, data: bytes) -> None:
+        """Send one message."""
+        try:
+            self._connections.post(connection, data)
+        except Gone as gone:
+            raise ConnectionGone(f"connection {connection} is closed") from gone
+        except TooLarge as large:
+            raise MessageTooLarge(f"a message of {len(data)} bytes is too large") from large
+
+    def close(self, connection: str, code: int, reason: str) -> None:
+        """Close a socket; one that is closed already is left alone."""
+        try:
+            self._connections.close(connection, code, reason)
+        except Gone:
+            return
+
+
+class OwnQueue:
+    """The job queue, in this process."""
+
+    def __init__(self) -> None:
+        self.queue: Queue | None = None
+
+    def send(self, body: bytes, *, delay_ms: float = 0) -> None:
+        """Deliver ``body`` later."""
+        if self.queue is None:
+            raise RuntimeError("the queue of jobs has not been connected")
+        self.queue.send(body.decode(), min(max(delay_ms, 0) / 1000, MAX_DELAY_S))
+
+
+class CommitFeed:
+    """Plays the commit log's stream for a store that tells of its commits by a call.
+
+    The events are those that the stream would send, but for images: no handler needs them.
+    """
+
+    def __init__(self) -> None:
+        self._head = self._told = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._function: LambdaFunction | None = None
+
+    def connect(self, function: LambdaFunction, head: int) -> None:
+        """Have commits after ``head`` told to ``function``."""
+        self._function, self._told = function, max(head, ORIGIN)
+
+    def committed(self, head: int) -> None:
+        """Take in that the log's end is ``head`` now."""
+        with self._changed:
+            self._head = max(self._head, head)
+            self._changed.notify()
+
+    def start(self) -> None:
+        """Begin to tell."""
+        threading.Thread(target=self._run, name="commit-feed", daemon=True).start()
+
+    def stop(self) -> None:
+        """Tell no more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (event := self._next()) is not None:
+            if self._function is not None:
+                self._function.attempt(event, what=f"{len(event['Records'])} commits")
+
+    def _next(self) -> dict[str, Any] | None:
+        with self._changed:
+            while self._head <= self._told and not self._stopping:
+                self._changed.wait()
+            if self._stopping:
+                return None
+            first = self._told + 1
+            self._told = min(self._head, self._told + MAX_RECORDS)
+            last = self._told
+        return {"Records": [_record(ts) for ts in range(first, last + 1)]}
+
+
+def _record(ts: int) -> dict[str, Any]:
+    return {
+        "eventID": str(ts),
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "Keys": {"pk": {"S": "main"}, "ts": {"N": str(ts)}},
+            "SequenceNumber": str(ts),
+            "StreamViewType": "KEYS_ONLY",
+        },
+    }
