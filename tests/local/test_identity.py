@@ -72,6 +72,13 @@ class TestTokens:
             "email": "alice@example.com",
         }
 
+    def test_carry_a_role_for_the_app_to_read(self, tmp_path: Path) -> None:
+        printed = command(tmp_path, "--user", "pdal-1", "--role", "worker").stdout.strip()
+
+        claims = jwt.decode(printed, options={"verify_signature": False})
+
+        assert (claims["sub"], claims["role"]) == ("pdal-1", "worker")
+
     def test_live_as_long_as_they_were_made_for(self, tmp_path: Path) -> None:
         issued = token(tmp_path, lifetime_s=60)
 

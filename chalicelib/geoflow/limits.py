@@ -1,0 +1,54 @@
+"""Every number that bounds GeoFlow: its unit, its reason, its source.
+
+Where a docstring names no other source, the number is a choice of this project: far above
+what people draw by hand, and low enough that a document of them stays under the engine's
+1 MiB.
+"""
+
+from typing import Final
+
+MAX_LISTED: Final = 100
+"""Most documents that a list without pages returns. Source: GEOFLOW.md, functions."""
+
+MAX_UNFINISHED_PER_USER: Final = 10
+"""Most executions of one user that wait or run at once. Source: GEOFLOW.md, HTTP."""
+
+MAX_NAME_CHARS: Final = 200
+"""Longest name of a workflow or a person, in characters."""
+
+MAX_DESCRIPTION_CHARS: Final = 10_000
+"""Longest description of a workflow, in characters."""
+
+MAX_TAGS: Final = 50
+"""Most tags of one workflow."""
+
+MAX_TAG_CHARS: Final = 50
+"""Longest tag, in characters."""
+
+MAX_NODES: Final = 1000
+"""Most nodes of one definition."""
+
+MAX_EDGES: Final = 5000
+"""Most edges of one definition. Arrays end at 8,192 items in any case (engine limits)."""
+
+MAX_KEY_CHARS: Final = 100
+"""Longest id or type of a node, or id of a worker, in characters: they go into messages."""
+
+MAX_MESSAGE_CHARS: Final = 10_000
+"""Longest message or error that a worker reports, in characters: a long stack trace fits."""
+
+MAX_URL_CHARS: Final = 2048
+"""Longest address of an avatar, in characters. Source: what browsers have long accepted."""
+
+LEASE_MS: Final = 60_000
+"""How long a worker holds an execution after its last report, in milliseconds.
+
+Long enough for a pause of a busy worker that reports every few seconds, short enough that a
+user sees the run of a dead one go on within about a minute.
+"""
+
+MAX_ATTEMPTS: Final = 5
+"""How often one execution is handed to workers before it is failed.
+
+An input that kills its worker would else kill one after the other, for ever.
+"""
