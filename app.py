@@ -9,7 +9,7 @@ from chalicelib.entrypoints import http, jobs, schedules, streams, websocket
 from chalicelib.entrypoints.chalice_http import BODIES, CALLS, respond
 from chalicelib.entrypoints.concurrency import ThreadSafeChalice
 
-app = ThreadSafeChalice(app_name="geoflow")
+app = ThreadSafeChalice(app_name="geoflow", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 settings = bootstrap.settings()
 

@@ -41,6 +41,7 @@ def main() -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
         )
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         logging.getLogger("botocore").setLevel(logging.WARNING)
         settings.directory.mkdir(parents=True, exist_ok=True)
         _serve(settings)

@@ -26,12 +26,24 @@ class _Middleware:
         return self._select()
 
 
+class _NoSockets:
+    """Stands for Chalice's own client of sockets, which nobody here uses.
+
+    Chalice configures it anew for every frame, and needs a region to do so; posts go
+    through the gateway port.
+    """
+
+    def configure_from_api_id(self, api_id: str, stage: str) -> None:
+        """Nothing to configure."""
+
+
 class ThreadSafeChalice(Chalice):
     """A Chalice app whose current request and context belong to the calling thread."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._of_thread = threading.local()
         super().__init__(*arguments, **options)
+        self.websocket_api = _NoSockets()
 
     @property  # type: ignore[explicit-override]
     def current_request(self) -> Any:

@@ -47,7 +47,7 @@ def drive(
         finally:
             watchdog.cancel()
             process.kill()
-            process.wait()
+            process.communicate()
         said.seek(0)
         assert code == 0, f"{script} passed {report.passed}, then:\n{said.read()[-6000:]}"
     return report
