@@ -281,9 +281,9 @@ class JobQueue(Protocol):
     def send(self, body: bytes, *, delay_ms: float = 0) -> None:
         """Deliver ``body``, which is JSON, to the job handler after about ``delay_ms``.
 
-        It may come up to a second sooner, since queues count whole seconds; the receiver waits for the
-        rest. A delay that is longer than the queue can hold (15 minutes for SQS) is cut to
-        that: the receiver looks at the time and sends the message on.
+        It may come up to a second sooner, since queues count whole seconds; the receiver
+        waits for the rest. A delay that is longer than the queue can hold (15 minutes for SQS)
+        is cut to that: the receiver looks at the time and sends the message on.
 
         Raises:
             MessageTooLarge: ``body`` is larger than the queue takes, 1 MiB.

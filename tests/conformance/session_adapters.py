@@ -12,7 +12,6 @@ from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.dynamodb.usage import Usage
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
-from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.ports import SessionStore, SubscriptionIndex
 from local.emulator import start_emulator
 
@@ -49,10 +48,7 @@ class Adapters:
                 TableName=self._client.table(model.Meta.table_name)
             )
         create_tables(self._client.raw, PREFIX, SESSION_MODELS)
-        clock = SystemClock()
-        return Opened(
-            DynamoSessions(self._client, clock), DynamoSubscriptions(self._client, clock)
-        )
+        return Opened(DynamoSessions(self._client), DynamoSubscriptions(self._client))
 
     def close(self) -> None:
         self._stack.close()

@@ -16,6 +16,7 @@ from chalicelib.adapters.dynamodb.session_items import (
     put_of,
 )
 from chalicelib.adapters.dynamodb.usage import Item
+from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.errors import InboxFull
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
 from chalicelib.engine.ports import Acquired, Clock, Frame, Lease, roster_shard
@@ -41,8 +42,8 @@ _TAKE: Final = (
 class DynamoSessions:
     """Leases, states and inboxes in one table."""
 
-    def __init__(self, client: DynamoClient, clock: Clock) -> None:
-        self._table = ItemTable(client, "sessions", clock)
+    def __init__(self, client: DynamoClient, clock: Clock | None = None) -> None:
+        self._table = ItemTable(client, "sessions", clock or SystemClock())
 
     def acquire(
         self,

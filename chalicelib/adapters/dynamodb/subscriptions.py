@@ -25,6 +25,7 @@ from chalicelib.adapters.dynamodb.session_items import (
     put_of,
 )
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
+from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.log import IndexKey
 from chalicelib.engine.ports import Clock, Subscription, prefixes
 
@@ -40,8 +41,11 @@ _rows_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
 class DynamoSubscriptions:
     """The subscriptions to one log."""
 
-    def __init__(self, client: DynamoClient, clock: Clock, log: str = "main") -> None:
-        self._table, self._log = ItemTable(client, "subscriptions", clock), log
+    def __init__(
+        self, client: DynamoClient, log: str = "main", clock: Clock | None = None
+    ) -> None:
+        self._log = log
+        self._table = ItemTable(client, "subscriptions", clock or SystemClock())
 
     def add(self, subscriptions: Sequence[Subscription]) -> None:
         """Record subscriptions, and that their connections have them, in one batch."""
