@@ -1,6 +1,8 @@
 """The emulator: locked, out of the way of other addresses, and gone afterwards."""
 
 import os
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -29,6 +31,16 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
 
 
+@pytest.fixture
+def _hasty_threads() -> Iterator[None]:
+    """Switch threads so often that unlocked work is torn for certain."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("_hasty_threads")
 def test_no_update_is_lost_when_many_meet() -> None:
     with start_emulator():
         client = dynamodb()
