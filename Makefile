@@ -43,8 +43,8 @@ run: $(VENV)/.local-ready ## Serve on ports 3210 and 3211, until Ctrl-C
 	@$(SETTINGS) exec $(BIN)/python -m local
 
 .PHONY: token
-token: $(VENV)/.local-ready ## Print a token of the local server: make -s token USER=alice
-	@$(SETTINGS) exec $(BIN)/python -m local.token --user '$(TOKEN_USER)'
+token: $(VENV)/.local-ready ## Print a token of the local server: make -s token USER=alice, or USER=pdal-1 ROLE=worker
+	@$(SETTINGS) exec $(BIN)/python -m local.token --user '$(TOKEN_USER)' $(if $(filter command,$(origin ROLE)),--role '$(ROLE)')
 
 .PHONY: demo
 demo: $(VENV)/.local-ready $(VENV)/.demo-ready demo/node_modules/.package-lock.json ## Process country shapes against the running server, watched live

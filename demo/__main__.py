@@ -28,7 +28,7 @@ def main() -> int:
     if not _ready(given.url):
         sys.stderr.write(f"No server answers at {given.url}. Start one first: make run\n")
         return 1
-    token = _token(given.user)
+    token = _token("--user", given.user)
     client = ConvexClient(given.url)
     client.set_auth(token)
     workflow_id = client.mutation("workflows:create", workflow.definition())
@@ -45,7 +45,10 @@ def main() -> int:
 def _watch_it_work(url: str, token: str, execution_id: str) -> bool:
     """Run the watcher, then the worker; return whether the execution succeeded."""
     watcher = _program(["node", str(WATCHER), url, execution_id], token)
-    worker = _program([sys.executable, "-m", "demo.worker", "--url", url, "--once"], token)
+    worker = _program(
+        [sys.executable, "-m", "demo.worker", "--url", url, "--once"],
+        _token("--user", "demo-worker", "--role", "worker"),
+    )
     try:
         return watcher.wait(PATIENCE_S) == 0 and worker.wait(PATIENCE_S) == 0
     finally:
@@ -74,8 +77,8 @@ def _tell(execution: dict[str, Any]) -> None:
     _say(f"result          {file} ({size:,.0f} bytes of GeoJSON)")
 
 
-def _token(user: str) -> str:
-    command = [sys.executable, "-m", "local.token", "--user", user]
+def _token(*about: str) -> str:
+    command = [sys.executable, "-m", "local.token", *about]
     printed = subprocess.run(  # noqa: S603 - our own program
         command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True
     )

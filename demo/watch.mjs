@@ -21,9 +21,10 @@ client.onUpdate(anyApi.executions.get, { executionId }, show, (error) => end(1, 
 function show(execution) {
   if (execution === null) return; // not signed in yet, so not ours to see
   if (changed("execution", execution.status)) line(`execution ${execution.status}`);
-  for (const [node, { state, progress }] of Object.entries(execution.nodeStates ?? {})) {
-    const percent = Math.round(100 * progress);
-    if (changed(node, `${state} ${percent}`)) line(`${node.padEnd(10)} ${bar(progress)} ${state}`);
+  for (const { nodeId, state, progress } of execution.nodes) {
+    if (state === "pending") continue;
+    const now = `${bar(progress)} ${state}`;
+    if (changed(nodeId, now)) line(`${nodeId.padEnd(10)} ${now}`);
   }
   if (FINAL.has(execution.status)) end(execution.status === "succeeded" ? 0 : 1, execution.error);
 }

@@ -2,7 +2,7 @@
 
 It is a client like any other, with the Convex client from PyPI:
 
-    make -s token USER=worker | python -m demo.worker --url http://127.0.0.1:3210
+    make -s token USER=worker ROLE=worker | python -m demo.worker --url http://127.0.0.1:3210
 """
 
 import argparse
@@ -50,11 +50,11 @@ class Worker:
         try:
             self._process(claimed)
         except Abandoned as reason:
-            _say(f"abandoned {claimed['_id']}: {reason}")
+            _say(f"abandoned {claimed['executionId']}: {reason}")
         return True
 
     def _process(self, execution: Mapping[str, Any]) -> None:
-        mine = {"executionId": execution["_id"], "workerId": self.worker_id}
+        mine = {"executionId": execution["executionId"], "workerId": self.worker_id}
 
         def report(node_id: str, state: str, progress: float) -> None:
             self._report({**mine, "nodeId": node_id, "state": state, "progress": progress})
