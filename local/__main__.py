@@ -171,7 +171,6 @@ def _on_dynamodb(
             stream_arn=stream_arn(client, settings.table_prefix + "log"),
             give_up=lambda record: log.error("gave up on a commit: %s", record),
             poll_s=0.02,
-            twice_encoded=emulator.endpoint is None,
         )
         yield deployment, [stream, *_sources(server, jobs)]
 

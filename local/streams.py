@@ -179,7 +179,7 @@ class StreamPoller:
             return False
         try:
             page = self._client.get_records(ShardIterator=shard.iterator, Limit=BATCH)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - see _logger
             _logger.info("a new iterator for %s after %r", self._arn, error)
             shard.iterator = None
             return False

@@ -43,7 +43,7 @@ class ThreadSafeChalice(Chalice):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._of_thread = threading.local()
         super().__init__(*arguments, **options)
-        self.websocket_api = _NoSockets()
+        self.websocket_api: Any = _NoSockets()
 
     @property  # type: ignore[explicit-override]
     def current_request(self) -> Any:
