@@ -21,7 +21,7 @@ client.onUpdate(anyApi.executions.get, { executionId }, show, (error) => end(1, 
 function show(execution) {
   if (execution === null) return; // not signed in yet, so not ours to see
   if (changed("execution", execution.status)) line(`execution ${execution.status}`);
-  for (const { nodeId, state, progress } of execution.nodes) {
+  for (const { nodeId, state, progress } of execution.nodeStates) {
     if (state === "pending") continue;
     const now = `${bar(progress)} ${state}`;
     if (changed(nodeId, now)) line(`${nodeId.padEnd(10)} ${now}`);
