@@ -327,7 +327,30 @@ class TestDirectory:
         with pytest.raises(StorageCorrupt):
             SqlitePersistence(tmp_path)
 
-    def test_forgets_tombstones_when_it_is_opened(
+    def test_with_a_damaged_entry_says_which(
+        self, log: SqlitePersistence, tmp_path: Path
+    ) -> None:
+        log.append(entry(1))
+        log.append(entry(2))
+        log.close()
+        other = sqlite3.connect(tmp_path / DATABASE_NAME)
+        other.execute("UPDATE log SET entry = x'0100' WHERE ts = ?", (ts(1),))
+        other.commit()
+        other.close()
+
+        with SqlitePersistence(tmp_path) as later:
+            with pytest.raises(StorageCorrupt, match=str(ts(1))):
+                later.tail(ORIGIN)
+            assert [item.ts for item in later.tail(ts(1))] == [ts(2)]
+
+
+def keys_on_disk(log: SqlitePersistence) -> list[bytes]:
+    found = log._connection.execute("SELECT key FROM rows ORDER BY key").fetchall()
+    return [key for (key,) in found]
+
+
+class TestTombstones:
+    def test_are_dropped_by_the_next_process(
         self, log: SqlitePersistence, tmp_path: Path
     ) -> None:
         log.append(entry(1, put(b"a", b"1"), put(b"b", b"1", number=2)))
@@ -335,6 +358,34 @@ class TestDirectory:
         log.close()
 
         with SqlitePersistence(tmp_path) as later:
-            kept = later._connection.execute("SELECT key FROM rows").fetchall()
+            later.append(entry(3))
 
-        assert kept == [(b"b",)]
+            assert keys_on_disk(later) == [b"b"]
+
+    def test_are_kept_while_a_late_applier_may_need_them(
+        self, log: SqlitePersistence
+    ) -> None:
+        log.append(entry(1, put(b"a", b"1")))
+        log.append(entry(2, drop(b"a")))
+        log.append(entry(3))
+
+        log.apply([entry(1, put(b"a", b"1"))])
+
+        assert log.get(INDEX, b"a") is None
+        assert keys_on_disk(log) == [b"a"]
+
+    def test_are_dropped_in_time_a_few_at_once(
+        self, log: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("chalicelib.adapters.sqlite.tombstones.KEPT_S", 0.0)
+        monkeypatch.setattr("chalicelib.adapters.sqlite.tombstones.REAPED_AT_ONCE", 2)
+        log.append(entry(1, *[drop(b"%d" % n, number=n) for n in range(5)]))
+
+        left = []
+        for position in range(2, 8):
+            log.append(entry(position))
+            left.append(len(keys_on_disk(log)))
+
+        assert left[0] == 5
+        assert left[-1] == 0
+        assert left == sorted(left, reverse=True)

@@ -1,10 +1,13 @@
 """The log and its rows in one SQLite file: durable, for one process."""
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+import msgspec
 
 from chalicelib.adapters.sqlite.files import (
     DirectoryLock,
@@ -132,7 +135,7 @@ class SqlitePersistence:
             for ts, data in cursor:
                 if ts != span[len(found)]:
                     break
-                found.append(decode_entry(data))
+                found.append(_decoded(ts, data))
             cursor.close()
         return tuple(found)
 
@@ -178,8 +181,15 @@ class SqlitePersistence:
         return None if found is None else Row(index, key, *found)
 
 
+def _decoded(ts: int, data: bytes) -> Entry:
+    try:
+        return decode_entry(data)
+    except (msgspec.DecodeError, zlib.error) as error:
+        raise StorageCorrupt(f"the entry at {ts} cannot be read: {error}") from error
+
+
 def _open_marks(connection: sqlite3.Connection) -> Marks:
-    """Read where the log ends; drop tombstones: no applier outlived the last process.
+    """Read where the log ends.
 
     Raises:
         StorageCorrupt: The log and its watermark do not agree.
@@ -191,7 +201,4 @@ def _open_marks(connection: sqlite3.Connection) -> Marks:
             raise StorageCorrupt(
                 f"the log ends at {last}, the watermark at {marks.applied}: use a backup"
             )
-        connection.execute(
-            "DELETE FROM rows WHERE image IS NULL AND ts <= ?", (marks.applied,)
-        )
     return marks

@@ -2,12 +2,14 @@
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
 from chalicelib.adapters.sqlite.files import typed
+from chalicelib.adapters.sqlite.tombstones import Tombstones
 from chalicelib.engine.errors import (
     BelowHorizon,
     EngineError,
@@ -87,6 +89,7 @@ class Writer:
         self.recent: dict[int, Entry] = {}
         self.on_commit: Callable[[int], None] | None = None
         self._connection = connection
+        self._tombstones = Tombstones(time.monotonic(), marks.applied)
         self._sizes: dict[int, int] = {}
         self._kept_bytes = 0
         self._pending: dict[int, _Pending] = {}
@@ -217,6 +220,9 @@ class Writer:
         connection.executemany(PUT_ENTRY, [(put.entry.ts, put.data) for put in group])
         put_rows(connection, entries)
         connection.execute("UPDATE marks SET applied = ?", (entries[-1].ts,))
+        until = self._tombstones.ripe(time.monotonic(), self.head)
+        if until is not None:
+            self._tombstones.drop(connection, until)
 
     def _publish(self, group: Sequence[_Pending]) -> None:
         last = group[-1].entry.ts
