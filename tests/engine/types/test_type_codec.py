@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
 from msgspec import Meta
@@ -13,6 +13,8 @@ from msgspec import Meta
 from chalicelib.engine.errors import InvalidValue, TypeMismatch
 from chalicelib.engine.schema import UNSET, Document, Id, Int64, Struct, Unset
 from chalicelib.engine.values.types import Role, TypeCodec
+
+T = TypeVar("T")
 
 
 class Team(Document, table="teams"):
@@ -36,6 +38,11 @@ class Graph(Struct):
 class Note(Struct):
     text: Annotated[str, Meta(min_length=2)]
     team: Id[Team] | Unset = UNSET
+
+
+class Batch(Struct, Generic[T]):
+    items: list[T]
+    next: Int64 | None
 
 
 def decode(hint: Any, text: bytes) -> Any:
@@ -169,6 +176,21 @@ class TestIds:
 
     def test_are_text_where_no_backend_runs(self) -> None:
         assert self.codec.decode(b'{"nobody":[]}') == {"nobody": []}
+
+
+class TestGenericStructs:
+    def test_are_types_for_each_argument(self) -> None:
+        text = b'{"items":[{"x":1,"y":2}],"next":null}'
+
+        assert decode(Batch[Point], text) == Batch(items=[Point(x=1.0, y=2.0)], next=None)
+        assert "v.string()" in refusal(Batch[str], text)
+
+    def test_are_written_with_what_they_hold(self) -> None:
+        batch = Batch(items=[math.nan], next=Int64(1))
+
+        assert encode(Batch[float], batch) == (
+            b'{"items":[{"$float":"AAAAAAAA+H8="}],"next":{"$integer":"AQAAAAAAAAA="}}'
+        )
 
 
 class TestEncode:
