@@ -1,0 +1,1 @@
+"""What Chalice cannot express, how it becomes a template, and how that is checked."""

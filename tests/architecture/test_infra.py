@@ -1,0 +1,163 @@
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.build import ROOT, build_templates
+from infra.checks import check_policies, check_tables
+from infra.validate import DATA, check_app, lint, load, problems
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("infra")
+
+
+@pytest.fixture(scope="module")
+def app(workspace: Path) -> dict[str, Any]:
+    return load(build_templates("dev", workspace) / "cfn.json")
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, Any]:
+    return load(DATA)
+
+
+def changed(template: dict[str, Any], change: Change) -> dict[str, Any]:
+    copy = deepcopy(template)
+    change(copy["Resources"])
+    return copy
+
+
+def test_the_templates_keep_every_rule(workspace: Path) -> None:
+    assert list(problems(workspace)) == []
+
+
+def test_cfn_lint_sees_a_property_that_does_not_exist(
+    data: dict[str, Any], tmp_path: Path
+) -> None:
+    broken = changed(data, lambda it: it["LogTable"]["Properties"].update(Colour="red"))
+    template = tmp_path / "data.json"
+    template.write_text(json.dumps(broken))
+
+    found = list(lint(template))
+
+    assert any("Colour" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda it: it.pop("ChunksTable"),
+        lambda it: it["LogTable"].pop("DeletionPolicy"),
+        lambda it: it["LogTable"]["Properties"].pop("StreamSpecification"),
+        lambda it: it["LogTable"]["Properties"].pop("DeletionProtectionEnabled"),
+        lambda it: it["LogTable"]["Properties"].pop("PointInTimeRecoverySpecification"),
+        lambda it: it["RowsTable"]["Properties"]["AttributeDefinitions"][1].update(
+            AttributeType="S"
+        ),
+        lambda it: it["RowsTable"]["Properties"]["KeySchema"].reverse(),
+        lambda it: it["RowsTable"]["Properties"].pop("SSESpecification"),
+        lambda it: it["SessionsTable"]["Properties"].pop("TimeToLiveSpecification"),
+        lambda it: it["LogTable"]["Properties"].update(
+            TimeToLiveSpecification={"AttributeName": "t", "Enabled": True}
+        ),
+    ],
+)
+def test_a_table_that_is_not_its_model_is_found(
+    data: dict[str, Any], change: Change
+) -> None:
+    assert list(check_tables(changed(data, change)))
+
+
+def stream(resources: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = resources["CommitLogCommitLogDynamodbEventSource"][
+        "Properties"
+    ]
+    return options
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda it: stream(it).pop("DestinationConfig"),
+        lambda it: stream(it).pop("BisectBatchOnFunctionError"),
+        lambda it: stream(it).pop("MaximumRetryAttempts"),
+        lambda it: stream(it).pop("MaximumRecordAgeInSeconds"),
+        lambda it: stream(it).pop("FunctionResponseTypes"),
+        lambda it: stream(it).update(ParallelizationFactor=10),
+        lambda it: it["JobsQueue"]["Properties"].pop("RedrivePolicy"),
+        lambda it: it["JobsQueue"]["Properties"].update(VisibilityTimeout=900),
+        lambda it: it["Jobs"]["Properties"].pop("LoggingConfig"),
+        lambda it: it["JobsRole"]["Properties"]["Policies"][0]["PolicyDocument"][
+            "Statement"
+        ].pop(),
+        lambda it: it["APIHandler"]["Properties"].update(Timeout=30),
+        lambda it: it["WebsocketAPIStage"]["Properties"].update(AutoDeploy=False),
+        lambda it: it["RestAPI"]["Properties"]["EndpointConfiguration"].update(
+            Types=["EDGE"]
+        ),
+    ],
+)
+def test_an_app_that_loses_something_is_found(app: dict[str, Any], change: Change) -> None:
+    assert list(check_app(changed(app, change)))
+
+
+class TestPolicies:
+    @pytest.fixture
+    def directory(self, tmp_path: Path) -> Path:
+        for path in (ROOT / ".chalice").glob("*.json"):
+            (tmp_path / path.name).write_text(path.read_text())
+        return tmp_path
+
+    @pytest.fixture
+    def rewrite(self, directory: Path) -> Callable[[str, Any], None]:
+        path = directory / "policy-heartbeat.json"
+        policy = json.loads(path.read_text())
+
+        def change(field: str, value: Any) -> None:
+            policy["Statement"][0][field] = value
+            path.write_text(json.dumps(policy))
+
+        return change
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("Action", ["dynamodb:*"]),
+            ("Resource", "*"),
+            ("Effect", "Deny"),
+            ("Resource", {"Fn::ImportValue": {"Fn::Sub": "${DataStack}-NoSuchTableArn"}}),
+            ("NotAction", []),
+        ],
+    )
+    def test_that_allow_too_much_or_nothing_real_are_found(
+        self,
+        directory: Path,
+        data: dict[str, Any],
+        rewrite: Callable[[str, Any], None],
+        field: str,
+        value: Any,
+    ) -> None:
+        rewrite(field, value)
+
+        assert list(check_policies(directory, data))
+
+    def test_that_do_not_parse_are_found(
+        self, directory: Path, data: dict[str, Any]
+    ) -> None:
+        (directory / "policy-jobs.json").write_text("{")
+
+        assert list(check_policies(directory, data))
+
+    def test_that_no_function_uses_are_found(
+        self, directory: Path, data: dict[str, Any]
+    ) -> None:
+        (directory / "policy-old.json").write_text("{}")
+
+        assert list(check_policies(directory, data))
