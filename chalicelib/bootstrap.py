@@ -106,8 +106,8 @@ def dynamodb_stores(settings: Settings) -> Stores:
     )
     return Stores(
         DynamoPersistence(client, log=settings.log_id),
-        DynamoSessions(client, SystemClock()),
-        DynamoSubscriptions(client, SystemClock(), settings.log_id),
+        DynamoSessions(client),
+        DynamoSubscriptions(client, settings.log_id),
     )
 
 

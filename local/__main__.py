@@ -144,6 +144,10 @@ def _on_dynamodb(
         from botocore.session import get_session  # noqa: PLC0415
 
         from chalicelib.adapters.apigateway import ApiGateway  # noqa: PLC0415
+        from chalicelib.adapters.dynamodb.models import MODELS  # noqa: PLC0415
+        from chalicelib.adapters.dynamodb.session_models import (  # noqa: PLC0415
+            SESSION_MODELS,
+        )
         from chalicelib.adapters.dynamodb.tables import (  # noqa: PLC0415
             create_tables,
             stream_arn,
@@ -157,7 +161,7 @@ def _on_dynamodb(
             "config": plain,
         }
         client = get_session().create_client("dynamodb", **plainly)
-        create_tables(client, settings.table_prefix)
+        create_tables(client, settings.table_prefix, (*MODELS, *SESSION_MODELS))
         streams: Any = get_session().create_client("dynamodbstreams", **plainly)
         jobs = OwnQueue()
         gateway = ApiGateway(server.management_url)

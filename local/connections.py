@@ -6,6 +6,7 @@ socket, find it called already. A thousand posts so cost one wake-up.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -181,9 +182,10 @@ class Connections:
             self._call(self._flush)
 
     def _call(self, action: Callable[[], None]) -> None:
-        if self._loop is None or self._loop.is_closed():
-            return  # The server is gone, and its sockets with it.
-        self._loop.call_soon_threadsafe(action)
+        # A loop that is closed has taken its sockets along: there is nobody to write to.
+        if self._loop is not None and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(action)
 
     def _flush(self) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -28,9 +29,10 @@ def gateway_id() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
 
 
-def request_time(epoch_ms: int) -> str:
+@lru_cache(maxsize=2)
+def request_time(epoch_s: int) -> str:
     """Return a time in the format of access logs, ``09/Apr/2026:12:34:56 +0000``."""
-    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(epoch_ms // 1000))
+    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(epoch_s))
 
 
 def now_ms() -> int:
@@ -92,7 +94,7 @@ def _rest_context(request: HttpRequest, match: Match, stage: str) -> Event:
         "resourcePath": match.resource,
         "httpMethod": request.method,
         "extendedRequestId": gateway_id(),
-        "requestTime": request_time(arrived_ms),
+        "requestTime": request_time(arrived_ms // 1000),
         "path": f"/{stage}{request.path}",
         "accountId": ACCOUNT_ID,
         "protocol": "HTTP/1.1",
@@ -221,7 +223,7 @@ def _socket_context(info: ConnectionInfo, *, stage: str, domain: str) -> Event:
     arrived_ms, request_id = now_ms(), gateway_id()
     return {
         "extendedRequestId": request_id,
-        "requestTime": request_time(arrived_ms),
+        "requestTime": request_time(arrived_ms // 1000),
         "stage": stage,
         "connectedAt": info.connected_ms,
         "requestTimeEpoch": arrived_ms,

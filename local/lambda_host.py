@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -37,16 +38,27 @@ class LambdaContext:
     identity = None
     client_context = None
 
+    log_stream_name = "local"
+
     def __init__(self, function_name: str, *, deadline: float, memory_mb: int) -> None:
         self.function_name = function_name
-        self.aws_request_id = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
         self.memory_limit_in_mb = memory_mb
-        self.invoked_function_arn = (
-            f"arn:aws:lambda:us-east-1:000000000000:function:{function_name}"
-        )
-        self.log_group_name = f"/aws/lambda/{function_name}"
-        self.log_stream_name = "local"
         self._deadline = deadline
+
+    @cached_property
+    def aws_request_id(self) -> str:
+        """The name of this call."""
+        return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's full name."""
+        return f"arn:aws:lambda:us-east-1:000000000000:function:{self.function_name}"
+
+    @property
+    def log_group_name(self) -> str:
+        """Where the function's log would be."""
+        return f"/aws/lambda/{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
         """Return how long the handler may still run, in milliseconds, never below zero."""

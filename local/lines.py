@@ -2,10 +2,11 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
 
 from local.events import Event
 from local.lambda_host import Done, LambdaFunction, Outcome, Stopped, Throttled
+
+_Frame = tuple[Event, str, Done]
 
 
 class Lines:
@@ -14,40 +15,54 @@ class Lines:
     def __init__(self, function: LambdaFunction, *, ordered: bool) -> None:
         self._function, self._ordered = function, ordered
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[Callable[[], None]]] = {}
+        # A connection has a line while a frame of it is being handled; the line holds those
+        # that came after.
+        self._lines: dict[str, deque[_Frame]] = {}
 
     def submit(self, connection_id: str, event: Event, *, what: str, done: Done) -> None:
         """Call the function with ``event``, after the events of its connection before it."""
+        frame = (event, what, done)
         if not self._ordered:
-            self._call(event, what, done)
+            refused = self._refused(frame, done)
+            if refused is not None:
+                done(refused)
             return
-
-        def ended(outcome: Outcome) -> None:
-            self._next(connection_id)
-            done(outcome)
-
-        def begin() -> None:
-            self._call(event, what, ended)
-
         with self._lock:
-            line = self._waiting.setdefault(connection_id, deque())
-            line.append(begin)
-            first = len(line) == 1
-        if first:
-            begin()
+            line = self._lines.get(connection_id)
+            if line is None:
+                self._lines[connection_id] = deque()
+            else:
+                line.append(frame)
+        if line is None:
+            self._begin(connection_id, frame)
 
-    def _next(self, connection_id: str) -> None:
-        with self._lock:
-            line = self._waiting[connection_id]
-            line.popleft()
-            if not line:
-                del self._waiting[connection_id]
+    def _begin(self, connection_id: str, frame: _Frame | None) -> None:
+        """Have a frame handled; if it is refused, the next one, until the line is empty."""
+        while frame is not None:
+            done = frame[2]
+
+            def ended(outcome: Outcome, done: Done = done) -> None:
+                done(outcome)
+                self._begin(connection_id, self._next(connection_id))
+
+            refused = self._refused(frame, ended)
+            if refused is None:
                 return
-            begin = line[0]
-        begin()
+            done(refused)
+            frame = self._next(connection_id)
 
-    def _call(self, event: Event, what: str, done: Done) -> None:
+    def _next(self, connection_id: str) -> _Frame | None:
+        with self._lock:
+            line = self._lines[connection_id]
+            if line:
+                return line.popleft()
+            del self._lines[connection_id]
+            return None
+
+    def _refused(self, frame: _Frame, done: Done) -> Outcome | None:
+        event, what, _ = frame
         try:
             self._function.submit(event, what=what, done=done)
         except (Throttled, Stopped) as error:
-            done(Outcome(error=error))
+            return Outcome(error=error)
+        return None

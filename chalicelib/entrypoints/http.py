@@ -25,7 +25,7 @@ from chalicelib.entrypoints.faults import (
     fault,
 )
 
-Format = Literal["encoded", "clean", "export"]
+Format = Literal["encoded", "fractions", "clean", "export"]
 
 FORMATS: Final[Mapping[str, Format]] = {
     "convex_encoded_json": "encoded",
@@ -248,6 +248,8 @@ def _answered(deployment: Deployment, outcome: Outcome, chosen: Format) -> Respo
 def _formatted(value: bytes, chosen: Format) -> Any:
     if chosen == "encoded":
         return msgspec.Raw(value)
+    if chosen == "fractions":
+        return _with_fractions(msgspec.json.decode(value))
     if chosen == "export":
         return msgspec.Raw(export_text(decode(value)))
     return clean(decode(value))
@@ -255,15 +257,26 @@ def _formatted(value: bytes, chosen: Format) -> Any:
 
 def _format(request: Request, name: str | None) -> Format:
     """The format of the answer; clients from before there was a choice get the encoded one."""
+    client = _CLIENT.match(request.headers.get("convex-client", ""))
     if name is not None:
         if name not in FORMATS:
             raise BadFormat(f"format {name!r} is none of {', '.join(sorted(FORMATS))}")
-        return FORMATS[name]
-    client = _CLIENT.match(request.headers.get("convex-client", ""))
+        found = FORMATS[name]
+        is_python = client is not None and client["name"] == "python"
+        return "fractions" if found == "encoded" and is_python else found
     if client is not None and (newest := _OLD.get(client["name"])) is not None:
         numbers = tuple(int(part) for part in re.findall(r"\d+", client["version"])[:3])
         return "encoded" if numbers <= newest else "clean"
     return "clean"
+
+
+def _with_fractions(tree: Any) -> Any:
+    """Write every number with a fraction: the PyPI client's HTTP half refuses ``30``."""
+    if isinstance(tree, dict):
+        return {name: _with_fractions(part) for name, part in tree.items()}
+    if isinstance(tree, list):
+        return [_with_fractions(part) for part in tree]
+    return float(tree) if isinstance(tree, int) and not isinstance(tree, bool) else tree
 
 
 def _body(request: Request, kind: type[Any]) -> Any:

@@ -1,6 +1,7 @@
 """The actor around a session: at most one invocation runs it at a time (DESIGN.md 5)."""
 
 from collections import OrderedDict
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -98,7 +99,8 @@ class Actors:
         # In this order: nobody runs it any more; nothing more reaches the client; nobody
         # wakes it. Whoever meets a dead session that is not buried does the same again.
         self._store.condemn(connection)
-        self._gateway.close(connection, code, reason)
+        with suppress(PostUnanswered):  # the socket's own end, or the tick, comes after it
+            self._gateway.close(connection, code, reason)
         self._index.remove_all(connection)
         self._store.bury(connection)
         self._states.drop(connection)
