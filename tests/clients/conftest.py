@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from tests.clients.dynamodb_process import dynamodb_process
 from tests.clients.local_server import LocalServer
 
 STORES = ("sqlite", "dynamodb")
@@ -15,9 +17,13 @@ STORES = ("sqlite", "dynamodb")
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalServer]:
-    """Serve the chat over each store."""
+    """Serve the chat over each store; what is stored survives the server."""
     settings = {"GEOFLOW_STORE": request.param, "GEOFLOW_APPS": "tests.apps.chat"}
-    running = LocalServer(tmp_path_factory.mktemp(request.param), settings)
-    running.start()
-    yield running
-    running.close()
+    with ExitStack() as stack:
+        if request.param == "dynamodb":
+            endpoint = stack.enter_context(dynamodb_process())
+            settings["GEOFLOW_DYNAMODB_ENDPOINT"] = endpoint
+        running = LocalServer(tmp_path_factory.mktemp(request.param), settings)
+        stack.callback(running.close)
+        running.start()
+        yield running
