@@ -28,16 +28,17 @@ class ActionRunner:
             arguments = target.function.signature.decode_args(
                 arguments_object(call.arguments), self._runner.table_of()
             )
-            ctx = ActionCtx(
-                Auth(call.caller), self._calls(call.caller), self._clock.now_ms, log
-            )
-            result = target.function(ctx, **arguments)
+            result = target.function(self.context(call.caller, log), **arguments)
             value = target.function.signature.encode_result(result)
         except Exception as error:  # noqa: BLE001 - whatever an action raises is its outcome
             failure = self._runner.failure(error, call.path)
             return Outcome(self._tail.view().ts, failure=failure, log_lines=log.lines)
         head = self._tail.refresh()
         return Outcome(head.ts, value, log_lines=log.lines, result=result)
+
+    def context(self, caller: Caller, log: Log) -> ActionCtx:
+        """Return what an action, or an HTTP function, is given."""
+        return ActionCtx(Auth(caller), self._calls(caller), self._clock.now_ms, log)
 
     def _calls(self, caller: Caller) -> Calls:
         def inner(run: Callable[[Call], Outcome]) -> Callable[..., Any]:
@@ -51,7 +52,10 @@ class ActionRunner:
                 outcome = run(Call(path, arguments, caller, trusted=True))
                 if outcome.failure is not None and outcome.failure.error is not None:
                     raise outcome.failure.error
-                return outcome.result
+                if outcome.result is not None or outcome.value is None:
+                    return outcome.result
+                # Results are not kept with cached values, since their receiver may change them.
+                return function.signature.decode_result(outcome.value)
 
             return perform
 

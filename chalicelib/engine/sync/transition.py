@@ -99,11 +99,13 @@ class Mover:
         """The log's end as known, if that is all that was asked for; else as it is now.
 
         A wake-up asks for no more than its own commit, and one reading of the tail serves
-        every session that is woken for it.
+        every session that is woken for it. Never the end as it was before ``lease.seen``: another
+        process may have moved the session on since this one last read the log.
         """
         view = self._tail.view()
         same = lease.version[:2] == (session.query_set, session.identity)
-        return view if same and view.ts >= lease.wake_ts else self._tail.refresh()
+        enough = view.ts >= max(lease.wake_ts, lease.seen)
+        return view if same and enough else self._tail.refresh()
 
     def _outcome(
         self, session: Session, query: LiveQuery, view: View, *, pinned: bool
