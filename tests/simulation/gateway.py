@@ -1,0 +1,125 @@
+"""Sockets: what goes up and down them, and what becomes of that when they die."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from chalicelib.engine.errors import ConnectionGone, PostUnanswered
+from chalicelib.engine.ports import Frame
+from tests.simulation.world import World
+
+
+class Listener(Protocol):
+    """The client's end of a socket."""
+
+    def hear(self, connection: str, data: bytes) -> None:
+        """Take a message."""
+        ...
+
+    def closed(self, connection: str) -> None:
+        """Learn that the socket was closed."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Socket:
+    """One socket. ``cut_ms`` is when it died; what would arrive later does not."""
+
+    connection: str
+    listener: Listener
+    open: bool = True
+    cut_ms: float = float("inf")
+    heard_ms: float = 0
+    stamp_ms: float = 0
+    sent: int = 0
+    begun: int = 0
+    lost_from: int = 1 << 30
+    waiting: list[tuple[Frame, Callable[[], bool]]] = field(default_factory=list)
+    busy: bool = False
+
+
+class Gateway:
+    """The port of sending, and the way up for frames."""
+
+    def __init__(
+        self, world: World, handle: Callable[[str, Frame, Callable[[], bool]], None]
+    ) -> None:
+        self._world, self._handle = world, handle
+        self.sockets: dict[str, Socket] = {}
+        self.disconnected: Callable[[str], None] = lambda _: None
+
+    def open(self, connection: str, listener: Listener) -> None:
+        """Open a socket."""
+        self.sockets[connection] = Socket(connection, listener)
+
+    def send_up(self, connection: str, body: bytes) -> None:
+        """Take a frame of a client: stamped in order, handled whenever."""
+        socket, world = self.sockets[connection], self._world
+        # Whole milliseconds, as the gateway gives them: frames of one burst may tie.
+        socket.stamp_ms = max(socket.stamp_ms, float(int(world.now_ms)))
+        number = socket.sent
+        socket.sent += 1
+        frame = Frame(f"{world.random.randrange(1 << 20)}-{number}", socket.stamp_ms, body)
+
+        def begin() -> bool:
+            if number >= socket.lost_from:
+                return False
+            socket.begun = max(socket.begun, number + 1)
+            return True
+
+        self._handle(connection, frame, begin)
+
+    def cut(self, connection: str) -> None:
+        """Let a socket die: of what is under way up, the gateway has received a prefix."""
+        socket, world = self.sockets[connection], self._world
+        if not socket.open:
+            return
+        socket.open, socket.cut_ms = False, world.now_ms
+        socket.lost_from = world.random.randint(socket.begun, socket.sent)
+        world.note(f"{connection} is cut, frames lost from {socket.lost_from}")
+        if world.chance(0.8):
+            world.at(world.between((0, 400)), lambda: self.disconnected(connection))
+
+    def post(self, connection: str, data: bytes) -> None:
+        """Send one message down."""
+        world, socket = self._world, self.sockets.get(connection)
+        world.pause(errors=False)
+        world.sleep(world.between(world.profile.post_ms))
+        if socket is None or not socket.open:
+            raise ConnectionGone("simulated")
+        unanswered = world.chance(world.faults.lost_post)
+        if not unanswered or world.chance(0.5):
+            self._send_down(socket, data)
+        if unanswered:
+            world.stats["lost posts"] += 1
+            raise PostUnanswered("simulated")
+        world.pause(errors=False)
+
+    def _send_down(self, socket: Socket, data: bytes) -> None:
+        world = self._world
+        world.note(f"{socket.connection} <- {data[:150]!r}")
+        socket.heard_ms = max(socket.heard_ms, world.now_ms + world.between((0, 15)))
+
+        def arrive() -> None:
+            if world.now_ms <= socket.cut_ms:
+                socket.listener.hear(socket.connection, data)
+
+        world.at(socket.heard_ms - world.now_ms, arrive)
+
+    def close(self, connection: str, code: int, reason: str) -> None:
+        """Close a socket from this side."""
+        world, socket = self._world, self.sockets.get(connection)
+        world.pause(errors=False)
+        unanswered = world.chance(world.faults.lost_post)
+        if socket is not None and socket.open and not (unanswered and world.chance(0.5)):
+            world.note(f"{connection} is closed: {code} {reason}")
+            socket.open = False
+            if world.chance(0.5):
+                socket.cut_ms = world.now_ms
+            world.at(
+                max(0, socket.heard_ms - world.now_ms) + 1,
+                lambda: socket.listener.closed(connection),
+            )
+        if unanswered:
+            raise PostUnanswered("simulated")
+        world.pause(errors=False)

@@ -1,0 +1,45 @@
+"""Runs many seeds of a profile until one breaks: ``python -m tests.simulation.hunt calm``."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from tests.simulation.profiles import PROFILES
+from tests.simulation.run import run
+from tests.simulation.world import Broken
+
+
+def main() -> int:
+    """Return 1 if a property was broken, 0 if not."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("profile", choices=sorted(PROFILES))
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--all", action="store_true", help="go on after a broken one")
+    parser.add_argument(
+        "--trace", action="store_true", help="print everything that happens"
+    )
+    options = parser.parse_args()
+    stats: Counter[str] = Counter()
+    broken, began = 0, time.process_time()
+    for seed in range(options.first, options.first + options.seeds):
+        try:
+            done = run(seed, PROFILES[options.profile], print if options.trace else None)
+            stats.update(done.world.stats)
+            stats["entries"] += len(done.oracle.entries)
+        except Broken as why:
+            broken += 1
+            print(f"{options.profile} {why}", flush=True)
+            if not options.all:
+                break
+    seconds = time.process_time() - began
+    print(
+        f"{options.profile}: {options.seeds} seeds, {broken} broken, {seconds:.1f} s",
+        dict(stats),
+    )
+    return int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

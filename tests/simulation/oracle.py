@@ -1,0 +1,186 @@
+"""What ought to be: the app's functions over a serial replay of the log."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chalicelib.engine.log import ORIGIN, Entry
+from tests.simulation.app.schema import KEYS, MANY
+from tests.simulation.world import Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A document as the replay knows it."""
+
+    key: int
+    tag: str
+    author: str | None
+
+
+State = Mapping[bytes, Mark]
+"""Marks by internal id, which is their order of creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The data of the app's error."""
+
+    data: Any
+
+
+def tags(state: State, key: int) -> list[str]:
+    """The tags under a key, oldest first."""
+    return [state[i].tag for i in sorted(state) if state[i].key == key]
+
+
+def evaluate(path: str, args: Mapping[str, Any], state: State, who: str | None) -> Any:
+    """What a query gives at ``state``."""
+    match path:
+        case "marks:look":
+            first = tags(state, args["key"])
+            second = tags(state, (args["key"] + len(first)) % KEYS)
+            asked = who if args["personal"] else None
+            return {"first": first, "second": second, "who": asked}
+        case "marks:newest":
+            return tags(state, args["key"])[::-1][: args["count"]]
+        case "marks:crowd":
+            found = tags(state, args["key"])
+            return _refused("crowded", found) if len(found) >= MANY else len(found)
+        case "marks:everything":
+            return [state[i].tag for i in sorted(state)]
+        case _:
+            raise AssertionError(path)
+
+
+def _refused(message: str, found: list[str]) -> Refused:
+    return Refused({"code": "CONFLICT", "message": message, "details": {"tags": found}})
+
+
+def perform(
+    path: str, args: Mapping[str, Any], state: State, who: str | None
+) -> tuple[Any, list[Mark]]:
+    """What a mutation answers at ``state``, and the marks that it leaves."""
+    marks = {i: state[i] for i in sorted(state)}
+    key, made = args["key"], Mark(args["key"], args["tag"], who)
+    answer: Any = None
+    match path:
+        case "marks:add":
+            pass
+        case "marks:grow":
+            answer = tags(state, key)
+            held = [i for i in marks if marks[i].key == key]
+            for i in held[: len(held) + 1 - MANY]:
+                del marks[i]
+        case "marks:move":
+            made = replace(made, key=args["target"])
+            oldest = next((i for i in marks if marks[i].key == key), None)
+            if oldest is not None:
+                answer = marks[oldest].tag
+                marks[oldest] = replace(marks[oldest], key=args["target"])
+        case "marks:refuse":
+            return _refused("refused", tags(state, key)), list(marks.values())
+        case _:
+            raise AssertionError(path)
+    return answer, [*marks.values(), made]
+
+
+@dataclass(slots=True)
+class Asked:
+    """One mutation that somebody asked for, by its tag.
+
+    ``allowed`` are those in whose name it may run. ``action`` tells that an action runs it.
+    """
+
+    path: str
+    args: Mapping[str, Any]
+    allowed: set[str | None] = field(default_factory=set)
+    session: str | None = None
+    number: int = -1
+    ts: int | None = None
+
+
+class Oracle:
+    """The serial replay, kept up as the log grows, and everything that was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Asked] = {}
+        self.entries: list[Entry] = []
+        self._states: list[State] = [{}]
+        self._latest: dict[str, int] = {}
+
+    @property
+    def head(self) -> int:
+        """The timestamp of the log's end."""
+        return ORIGIN + len(self.entries)
+
+    def at(self, ts: int) -> State:
+        """The state at a timestamp."""
+        return self._states[ts - ORIGIN]
+
+    def entry(self, ts: int) -> Entry:
+        """The entry at a timestamp."""
+        return self.entries[ts - ORIGIN - 1]
+
+    def committed(self, entry: Entry) -> None:
+        """Take in an entry, and see whether it is what ought to be there."""
+        if entry.ts != self.head + 1:
+            raise Broken(f"the log has a gap before {entry.ts}")
+        before, after = self._states[-1], self._replayed(entry)
+        self.entries.append(entry)
+        self._states.append(after)
+        made = [after[i].tag for i in after if i not in before]
+        if made:
+            self._check(entry, made, before, after)
+
+    def _replayed(self, entry: Entry) -> State:
+        state = dict(self._states[-1])
+        for write in entry.writes:
+            if write.table == 1:
+                continue  # the catalogue
+            held = state.get(write.id)
+            if (held is None) != (write.before is None):
+                raise Broken(f"{entry.path} at {entry.ts} did not see what it overwrote")
+            if write.after is None:
+                state.pop(write.id)
+            else:
+                found = json.loads(write.after)
+                state[write.id] = Mark(found["key"], found["tag"], found["author"])
+        return state
+
+    def _check(
+        self, entry: Entry, made: Sequence[str], before: State, after: State
+    ) -> None:
+        tag = made[0]
+        asked = self.asked[tag]
+        if len(made) > 1 or asked.ts is not None:
+            raise Broken(f"{tag} took effect twice, at {asked.ts} and {entry.ts}")
+        asked.ts = entry.ts
+        author = next(mark.author for mark in after.values() if mark.tag == tag)
+        if author not in asked.allowed:
+            raise Broken(
+                f"{tag} ran as {author}, allowed are {sorted(map(str, asked.allowed))}"
+            )
+        answer, marks = perform(asked.path, asked.args, before, author)
+        if sorted(map(str, marks)) != sorted(map(str, after.values())):
+            raise Broken(f"{tag} at {entry.ts} did not do what it does on its own")
+        if json.loads(entry.result or b"null") != answer:
+            raise Broken(f"{tag} at {entry.ts} read {entry.result!r}, there was {answer}")
+        if asked.session is not None:
+            self._check_request(entry, asked, tag)
+
+    def _check_request(self, entry: Entry, asked: Asked, tag: str) -> None:
+        request, session = entry.request, asked.session or ""
+        if request is None or (request.session, request.number) != (session, asked.number):
+            raise Broken(f"{tag} was committed as {request}")
+        if asked.number < self._latest.get(session, -1):
+            raise Broken(f"{tag} took effect after request {self._latest[session]}")
+        self._latest[session] = asked.number
+
+    def ever(self, path: str, args: Mapping[str, Any], since: int, answer: Any) -> bool:
+        """Tell whether a mutation that leaves nothing could have answered so since then."""
+        return any(
+            perform(path, args, self.at(ts), None)[0] == answer
+            for ts in range(since, self.head + 1)
+        )

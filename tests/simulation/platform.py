@@ -1,0 +1,245 @@
+"""Invocations: processes that serve one at a time and go stale, and what sets them going."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from chalicelib.engine.auth import Caller, Identity
+from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.errors import (
+    AppError,
+    ConnectionGone,
+    EngineError,
+    PostUnanswered,
+)
+from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.log import Entry
+from chalicelib.engine.ports import Frame, roster_shard
+from chalicelib.engine.sync.messages import Authenticate
+from tests.simulation.doors import SlowSessions, SlowSubscriptions
+from tests.simulation.gateway import Gateway, Socket
+from tests.simulation.storage import TornPersistence
+from tests.simulation.turns import Turns
+from tests.simulation.world import Broken, Killed, World, WorldClock, WorldIds
+
+TICK_MS = 15_000.0
+REDELIVERY_MS = (300, 3000)
+
+
+@cache
+def registry(package: str) -> Registry:
+    """An app, read once."""
+    return Registry([package])
+
+
+def user(name: str | None) -> Caller:
+    """The caller whose token is ``name``."""
+    if name is None:
+        return None
+    return Identity("sim", name, f"sim|{name}", {"subject": name})
+
+
+def verify(message: Authenticate) -> Caller:
+    """Believe everybody."""
+    return user(message.value)
+
+
+def report(error: Exception, path: str, request_id: str) -> None:
+    """Refuse failures that are neither the app's nor the engine's own."""
+    if not isinstance(error, AppError | EngineError):
+        raise Broken(f"{path} failed: {error!r}") from error
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One process with its caches; it is busy with one invocation, or idle."""
+
+    backend: Backend
+    busy: bool = False
+
+
+class Queue:
+    """The port of jobs: each message once or twice, again if its handler died."""
+
+    def __init__(self, platform: "Platform") -> None:
+        self._platform = platform
+
+    def send(self, body: bytes, *, delay_ms: float = 0) -> None:
+        """Deliver a message later."""
+        world = self._platform.world
+        world.pause()
+        twice = not world.profile.ordered and world.chance(0.25)
+        for _ in range(1 + twice):
+            self._platform.start_job(body, delay_ms + world.between((0, 60)))
+        world.pause(errors=False)
+
+
+class Platform:
+    """What the cloud does: hands events to processes."""
+
+    def __init__(self, world: World, committed: Callable[[Entry], None]) -> None:
+        self.world, self._committed = world, committed
+        self.storage = TornPersistence(world, self._stream, at_once=world.profile.ordered)
+        self.sessions, self.subscriptions = SlowSessions(world), SlowSubscriptions(world)
+        self.gateway = Gateway(world, self._take_frame)
+        self.gateway.disconnected = self._disconnected
+        self._ports = Ports(
+            persistence=self.storage,
+            sessions=self.sessions,
+            subscriptions=self.subscriptions,
+            gateway=self.gateway,
+            jobs=Queue(self),
+            clock=WorldClock(world),
+            ids=WorldIds(world),
+        )
+        self._processes: list[Process] = []
+        if world.profile.ticks:
+            world.at(TICK_MS, self._tick, awaited=False)
+
+    def backend(self, package: str = "tests.simulation.app") -> Backend:
+        """A new process, with nothing cached."""
+        profile = self.world.profile
+        behaviour = Behaviour(
+            settle_ms=profile.settle_ms,
+            tick_ms=TICK_MS,
+            max_message_bytes=profile.max_message_bytes,
+        )
+        backend = Backend(
+            registry(package),
+            self._ports,
+            behaviour=behaviour,
+            verify=verify,
+            report=report,
+        )
+        backend.runner._turn = Turns(self.world)  # type: ignore[assignment]  # a lock that sleeps in virtual time
+        return backend
+
+    # -- invocations ----------------------------------------------------------------------
+
+    def invoke(
+        self,
+        kind: str,
+        work: Callable[[Backend], None],
+        *,
+        delay_ms: float = 0,
+        fragile: bool = True,
+        again: Callable[[], None] = lambda: None,
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run ``work`` in some process; ``again`` is called if it did not end well."""
+
+        def body() -> None:
+            process = self._enter()
+            try:
+                work(process.backend)
+            except (Killed, Broken):
+                if process in self._processes:
+                    self._processes.remove(process)
+                raise
+            except (ConnectionGone, PostUnanswered):
+                again()
+            except Exception as error:
+                if not getattr(error, "retryable", False):
+                    raise Broken(f"{kind} raised {error!r}") from error
+                again()
+            process.busy = False
+            done()
+
+        self.world.spawn(kind, body, delay_ms=delay_ms, fragile=fragile, killed=again)
+
+    def _enter(self) -> Process:
+        profile, random = self.world.profile, self.world.random
+        if profile.ordered:
+            if not self._processes:
+                self._processes.append(Process(self.backend()))
+            return self._processes[0]
+        idle = [process for process in self._processes if not process.busy]
+        if idle and (len(self._processes) >= profile.processes or random.random() < 0.9):
+            process = random.choice(idle)
+        else:
+            process = Process(self.backend())
+            self._processes.append(process)
+        process.busy = True
+        return process
+
+    # -- events ---------------------------------------------------------------------------
+
+    def _take_frame(self, connection: str, frame: Frame, begin: Callable[[], bool]) -> None:
+        if self.world.profile.ordered:
+            self._take_in_order(connection, frame, begin)
+            return
+
+        def work(backend: Backend) -> None:
+            if begin():
+                backend.receive(connection, frame)
+
+        delay_ms = self.world.between(self.world.profile.frame_ms)
+        self.invoke("frame", work, delay_ms=delay_ms, fragile=False)
+
+    def _take_in_order(
+        self, connection: str, frame: Frame, begin: Callable[[], bool]
+    ) -> None:
+        socket = self.gateway.sockets[connection]
+        socket.waiting.append((frame, begin))
+        delay_ms = self.world.between(self.world.profile.frame_ms)
+        self.world.at(delay_ms, lambda: self._pump(socket))
+
+    def _pump(self, socket: Socket) -> None:
+        """Hand over the next frame of a connection, once the one before has been handled."""
+        if socket.busy or not socket.waiting:
+            return
+        frame, begin = socket.waiting.pop(0)
+
+        def work(backend: Backend) -> None:
+            if begin():
+                backend.receive(socket.connection, frame)
+
+        def done() -> None:
+            socket.busy = False
+            self._pump(socket)
+
+        socket.busy = True
+        self.invoke("frame", work, done=done)
+
+    def _disconnected(self, connection: str) -> None:
+        self.invoke("disconnect", lambda backend: backend.disconnected(connection))
+
+    def _stream(self, entry: Entry) -> None:
+        self._committed(entry)
+        world = self.world
+        for _ in range(1 if world.profile.ordered else world.random.choice((1, 1, 2))):
+            first = entry.ts - (world.random.randrange(3) if world.chance(0.2) else 0)
+            self._report(first, entry.ts, world.between(world.profile.stream_ms))
+
+    def _report(self, first: int, last: int, delay_ms: float) -> None:
+        def again() -> None:
+            self._report(first, last, self.world.between(REDELIVERY_MS))
+
+        self.invoke(
+            "stream",
+            lambda backend: _ignore(backend.commits(first, last)),
+            delay_ms=delay_ms,
+            again=again,
+        )
+
+    def start_job(self, body: bytes, delay_ms: float) -> None:
+        """Hand a message of the queue to a process."""
+
+        def again() -> None:
+            self.start_job(body, self.world.between(REDELIVERY_MS))
+
+        self.invoke(
+            "job",
+            lambda backend: _ignore(backend.job(body)),
+            delay_ms=delay_ms,
+            again=again,
+        )
+
+    def _tick(self) -> None:
+        for shard in sorted({roster_shard(name) for name in self.gateway.sockets}):
+            self.invoke("tick", lambda backend, shard=shard: _ignore(backend.tick(shard)))  # type: ignore[misc]  # bound at once
+        self.world.at(TICK_MS, self._tick, awaited=False)
+
+
+def _ignore(_: object) -> None:
+    """Let a handler's result go, as the cloud does."""

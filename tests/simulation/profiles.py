@@ -1,0 +1,67 @@
+"""What a simulated world is like: who does how much in it, how slow it is, what goes wrong."""
+
+from dataclasses import dataclass, replace
+
+Range = tuple[float, float]
+"""Bounds of a duration in milliseconds, between which it is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """Chances, each of one port call (or of one act of a client) going wrong.
+
+    ``kill``: the invocation ends there. ``freeze``: it sleeps for ``freeze_ms``. ``error``:
+    the storage answers that it does not work. ``lost_put``: an append is not answered.
+    ``lost_post``: a post is not answered. ``cut``: the client's socket dies.
+    """
+
+    kill: float = 0.002
+    freeze: float = 0.0006
+    freeze_ms: Range = (1_000, 70_000)
+    error: float = 0.0006
+    lost_put: float = 0.02
+    lost_post: float = 0.01
+    cut: float = 0.03
+
+
+NONE = Faults(kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One kind of world.
+
+    ``clients`` and ``acts`` bound how many there are, and how much each does; ``think_ms``
+    how long it waits in between. ``call_ms`` is what a port call takes, ``stall`` the chance
+    that it takes ``stall_ms`` instead, ``post_ms`` what a post takes. ``stream_ms`` is how late
+    the log's stream reports. ``ordered``: the gateway hands over the frames of a connection
+    one after another, and one process serves everything, as the local server does.
+    ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
+    """
+
+    clients: tuple[int, int] = (2, 3)
+    acts: tuple[int, int] = (6, 24)
+    think_ms: Range = (0, 250)
+    call_ms: Range = (0.2, 6)
+    stall: float = 0.03
+    stall_ms: Range = (10, 250)
+    post_ms: Range = (0.5, 12)
+    stream_ms: Range = (0, 120)
+    frame_ms: Range = (0, 60)
+    settle_ms: float = 100
+    ordered: bool = False
+    ticks: bool = False
+    faults: Faults = NONE
+    processes: int = 5
+    http: int = 6
+    appliers: int = 2
+    storm: int = 0
+    deploy: bool = False
+    max_message_bytes: int = 128 * 1024
+
+
+CALM = Profile()
+FAULTY = replace(CALM, ticks=True, faults=Faults())
+LOCAL = replace(CALM, ordered=True, settle_ms=0, frame_ms=(0, 3), processes=1)
+
+PROFILES = {"calm": CALM, "faulty": FAULTY, "local": LOCAL}

@@ -1,0 +1,94 @@
+"""Runs one seed: a world, its clients, and the checks when it has come to rest."""
+
+from collections.abc import Callable
+
+from tests.simulation.checks import check_rows
+from tests.simulation.client import Client
+from tests.simulation.http import HttpCaller
+from tests.simulation.oracle import Oracle
+from tests.simulation.platform import TICK_MS, Platform
+from tests.simulation.profiles import Profile
+from tests.simulation.world import Broken, World
+
+ROUNDS = 60
+"""Ticks to wait for after the last fault; an action is given up after 42 of them."""
+
+
+class Simulation:
+    """One seeded run."""
+
+    def __init__(
+        self, seed: int, profile: Profile, trace: Callable[[str], None] | None = None
+    ) -> None:
+        world = self.world = World(seed, profile)
+        world.trace = trace
+        self.oracle = Oracle()
+        self.platform = Platform(world, self.oracle.committed)
+        self.platform.backend().deploy("v1")
+        low, high = profile.clients
+        self.clients = [
+            Client(name, self.platform, self.oracle, world.random.randint(*profile.acts))
+            for name in "xyzuvw"[: world.random.randint(low, high)]
+        ]
+        self.http = HttpCaller(self.platform, self.oracle)
+
+    def run(self) -> None:
+        """Run to the end.
+
+        Raises:
+            Broken: a property does not hold.
+        """
+        try:
+            self._live()
+            self._come_to_rest()
+            self._check()
+        finally:
+            self.world.close()
+
+    def _live(self) -> None:
+        world = self.world
+        for client in self.clients:
+            world.at(world.between((0, 100)), client.open)
+            world.at(200, client.live)
+        self.http.start()
+        world.run()
+
+    def _come_to_rest(self) -> None:
+        self.world.calm_down()
+        if not self.world.profile.ticks:
+            return
+        for _ in range(ROUNDS):
+            if all(client.at_rest for client in self.clients):
+                break
+            self.world.run(TICK_MS)
+        # Once more around, for commits that nobody was woken for.
+        self.world.run(4 * TICK_MS)
+        self.world.run()
+
+    def _check(self) -> None:
+        for client in self.clients:
+            client.check_at_rest()
+        head = self.oracle.head
+        self.platform.invoke("last", lambda backend: _applied(backend.commits(head, head)))
+        self.world.run()
+        check_rows(self.platform, self.oracle)
+
+
+def _applied(_: int) -> None:
+    """Nothing is left to be done."""
+
+
+def run(
+    seed: int, profile: Profile, trace: Callable[[str], None] | None = None
+) -> Simulation:
+    """Run one seed, and return what became of it.
+
+    Raises:
+        Broken: a property does not hold; the message names the seed.
+    """
+    simulation = Simulation(seed, profile, trace)
+    try:
+        simulation.run()
+    except Broken as why:
+        raise Broken(f"seed {seed}: {why}") from why
+    return simulation

@@ -1,0 +1,226 @@
+"""Virtual time, and the seeded scheduler of everything that happens in it.
+
+Each invocation is a greenlet. At every port call it goes to sleep for as long as the call takes,
+so that others run meanwhile; whether it survives the call is decided there, too. All chance
+comes from one seeded source, so that a seed replays exactly.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from zlib import crc32
+
+from greenlet import getcurrent, greenlet
+
+from chalicelib.engine.errors import StorageUnavailable
+from tests.simulation.profiles import NONE, Faults, Profile, Range
+
+BEGINNING_MS = 1.8e12
+
+
+class Broken(BaseException):
+    """A property does not hold. Not an Exception: nothing in the engine may catch it."""
+
+
+class Killed(BaseException):
+    """The invocation has ended here, at a port call, for whatever reason."""
+
+
+@dataclass(slots=True, eq=False)
+class Invocation:
+    """One run of a handler. ``fragile`` ones may be killed; ``dead`` ones have been."""
+
+    kind: str
+    fragile: bool
+    dead: bool = False
+
+
+class World:
+    """The clock, the queue of what is to happen, and chance."""
+
+    def __init__(self, seed: int, profile: Profile) -> None:
+        self.random, self.profile = Random(seed), profile
+        self.faults: Faults = profile.faults
+        self.now_ms = BEGINNING_MS
+        self.stats: Counter[str] = Counter()
+        self.digest = 0
+        self.trace: Callable[[str], None] | None = None
+        self.current: Invocation | None = None
+        self._queue: list[tuple[float, int, bool, Callable[[], None]]] = []
+        self._awaited = 0
+        self._number = count()
+        self._until_ms = BEGINNING_MS
+        self._hub = getcurrent()
+        self._broken: BaseException | None = None
+        self._closed = False
+
+    # -- what happens when ----------------------------------------------------------------
+
+    def between(self, bounds: Range) -> float:
+        """Draw a duration."""
+        return bounds[0] + (bounds[1] - bounds[0]) * self.random.random()
+
+    def chance(self, probability: float) -> bool:
+        """Draw whether something happens."""
+        return probability > 0 and self.random.random() < probability
+
+    def at(
+        self, delay_ms: float, happens: Callable[[], None], *, awaited: bool = True
+    ) -> None:
+        """Let something happen later. What is not ``awaited`` may be left over at the end."""
+        self._awaited += awaited
+        heappush(
+            self._queue, (self.now_ms + delay_ms, next(self._number), awaited, happens)
+        )
+
+    def run(self, duration_ms: float | None = None) -> None:
+        """Let happen what does within a time; without one, until nothing is awaited."""
+        self._until_ms = float("inf") if duration_ms is None else self.now_ms + duration_ms
+        steps = 0
+        while self._queue and self._queue[0][0] <= self._until_ms:
+            if duration_ms is None and not self._awaited:
+                break
+            self.now_ms, _, awaited, happens = heappop(self._queue)
+            self._awaited -= awaited
+            happens()
+            if self._broken is not None:
+                raise self._broken
+            steps += 1
+            if steps > 200_000:
+                raise Broken("never at rest")
+        if duration_ms is not None:
+            self.now_ms = self._until_ms
+
+    def calm_down(self) -> None:
+        """End all faults."""
+        self.faults = NONE
+
+    def close(self) -> None:
+        """End every invocation that is still under way."""
+        self._closed = True
+        self._queue.clear()
+
+    def note(self, what: str) -> None:
+        """Take something into the digest of this run, and into its trace."""
+        line = f"{self.now_ms - BEGINNING_MS:12.3f} {what}"
+        self.digest = crc32(line.encode(), self.digest)
+        if self.trace is not None:
+            self.trace(line)
+
+    # -- invocations ----------------------------------------------------------------------
+
+    def spawn(
+        self,
+        kind: str,
+        body: Callable[[], None],
+        *,
+        delay_ms: float = 0,
+        fragile: bool = True,
+        killed: Callable[[], None] = lambda: None,
+    ) -> Invocation:
+        """Start an invocation later; ``killed`` is called if it does not end by itself."""
+        invocation = Invocation(kind, fragile)
+
+        def run() -> None:
+            try:
+                body()
+            except Killed:
+                if not self._closed:
+                    self.stats["killed"] += 1
+                    killed()
+            except BaseException as error:  # noqa: BLE001 - raised in the scheduler
+                self._broken = error
+
+        self.at(delay_ms, self._resumption(invocation, greenlet(run, self._hub)))
+        return invocation
+
+    def _resumption(self, invocation: Invocation, thread: greenlet) -> Callable[[], None]:
+        def resume() -> None:
+            self.current = invocation
+            thread.switch()
+            self.current = None
+
+        return resume
+
+    def sleep(self, duration_ms: float) -> None:
+        """Let the current invocation sleep."""
+        invocation = self.current
+        if invocation is None:
+            return
+        self._check_alive(invocation)
+        until_ms = self.now_ms + duration_ms
+        if until_ms <= self._until_ms and (not self._queue or self._queue[0][0] > until_ms):
+            self.now_ms = until_ms
+            return
+        thread = getcurrent()
+        self.at(duration_ms, self._resumption(invocation, thread))
+        self._hub.switch()
+        self._check_alive(invocation)
+
+    def _check_alive(self, invocation: Invocation) -> None:
+        if self._closed or invocation.dead:
+            raise Killed
+
+    def pause(self, *, errors: bool = True) -> None:
+        """A port call on its way, there or back: time passes, and things go wrong.
+
+        ``errors``: the storage may answer that it does not work.
+        """
+        invocation, faults = self.current, self.faults
+        if invocation is None or invocation.dead or self._closed:
+            self.sleep(0)
+            return
+        profile = self.profile
+        if not invocation.fragile:
+            self.sleep(self.between(profile.call_ms))
+            return
+        bad = self.random.random()
+        if bad < faults.kill:
+            self.note(f"{invocation.kind} is killed")
+            invocation.dead = True
+            raise Killed
+        if bad < faults.kill + faults.freeze:
+            self.stats["frozen"] += 1
+            self.note(f"{invocation.kind} freezes")
+            self.sleep(self.between(faults.freeze_ms))
+        elif bad < faults.kill + faults.freeze + faults.error:
+            if errors:
+                self.stats["storage errors"] += 1
+                raise StorageUnavailable("simulated")
+        elif self.chance(profile.stall):
+            self.sleep(self.between(profile.stall_ms))
+        else:
+            self.sleep(self.between(profile.call_ms))
+
+
+class WorldClock:
+    """The port of time, over virtual time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now_ms(self) -> float:
+        """The virtual time."""
+        return self._world.now_ms
+
+    def wait_ms(self, duration_ms: float) -> None:
+        """Sleep in virtual time."""
+        self._world.sleep(duration_ms)
+
+
+class WorldIds:
+    """The port of chance: names that are counted, seeds that follow from the run's seed."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._number = world, count(1)
+
+    def transaction_id(self) -> str:
+        """The next name."""
+        return f"t{next(self._number)}"
+
+    def seed(self) -> bytes:
+        """16 bytes of the run's chance."""
+        return self._world.random.randbytes(16)
