@@ -136,7 +136,7 @@ class Gateway:
             response = _TOO_LARGE
         else:
             response = await self._answer(replace(request, body=body))
-        await respond(send, _readable_by_browsers(request, response))
+        await respond(receive, send, _readable_by_browsers(request, response))
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.port == self._ports.management:

@@ -1,5 +1,7 @@
 """HTTP requests and responses as values, and the way from and to ASGI."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -85,7 +87,7 @@ async def read_body(receive: Receive, max_bytes: int) -> bytes | None:
     return b"".join(chunks)
 
 
-async def respond(send: Send, response: HttpResponse) -> None:
+async def respond(receive: Receive, send: Send, response: HttpResponse) -> None:
     """Send a response; its length is counted here, whatever its headers say."""
     headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
@@ -93,7 +95,14 @@ async def respond(send: Send, response: HttpResponse) -> None:
         if name.lower() not in {"content-length", "transfer-encoding", "connection"}
     ]
     headers.append((b"content-length", str(len(response.body)).encode()))
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": headers}
-    )
-    await send({"type": "http.response.body", "body": response.body})
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
+    try:
+        await send(start)
+        await send({"type": "http.response.body", "body": response.body})
+    except RuntimeError as error:
+        # A client that left while it was being answered is no fault of ours. Wait until the
+        # server has noticed, too; of requests that were pipelined it never does.
+        if "closed" not in str(error):
+            raise
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(receive(), 0.1)

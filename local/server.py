@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 import threading
@@ -133,6 +134,7 @@ class LocalServer:
 
     def run(self, handlers: Handlers, sources: Sequence[EventSource] = ()) -> None:
         """Serve until SIGINT, SIGTERM or :meth:`stop`; leave within three seconds of it."""
+        _allow_many_sockets()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(handlers, sources))
 
@@ -206,7 +208,7 @@ class LocalServer:
         """Let the last disconnections be handled; then take no more calls."""
         for open_socket in self.connections.sockets():
             open_socket.abort()
-        for _ in range(10):
+        for _ in range(5):
             await asyncio.sleep(0.05)
             if not any(function.busy() for function in self._functions):
                 break
@@ -248,6 +250,13 @@ def _config(gateway: Gateway) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
     )
+
+
+def _allow_many_sockets() -> None:
+    """Raise the number of open files to what the system allows: each socket is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _bind(addresses: Sequence[tuple[str, int]]) -> list[socket.socket]:
