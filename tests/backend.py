@@ -6,8 +6,9 @@ Arguments and results go through the wire and back, and results are judged by th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from chalicelib.engine.auth import AdminIdentity, Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import TokenRefused
 from chalicelib.engine.functions.calls import Call, Kind
+from chalicelib.engine.functions.http_messages import Request, Response
 from chalicelib.engine.functions.registration import (
     ActionFunction,
     Function,
@@ -106,7 +108,7 @@ class TestBackend:
 
     __test__ = False
 
-    def __init__(self, *packages: str) -> None:
+    def __init__(self, *packages: str, redacted: bool = False) -> None:
         self.clock, self.sockets = VirtualClock(), Sockets()
         self._jobs = DelayedJobs(self.clock)
         self._persistence = MemoryPersistence()
@@ -123,7 +125,7 @@ class TestBackend:
                 clock=self.clock,
                 ids=CountedIds(),
             ),
-            behaviour=Behaviour(settle_ms=0),
+            behaviour=Behaviour(settle_ms=0, redacted=redacted),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.errors.append(error),
         )
@@ -214,6 +216,22 @@ class Client:
     def call(self, path: str, kind: Kind, /, **arguments: Any) -> Any:
         """Call a function as clients do, by path, with arguments as JSON has them."""
         return json.loads(self._value(path, kind, msgspec.json.encode(arguments)))
+
+    def http(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Response:
+        """Send an HTTP request to the app."""
+        self._backend.clock.wait_ms(1)
+        request = Request(method=method, path=path, query=query, headers=headers, body=body)
+        response = self._backend.engine.http(request, self.caller)
+        self._backend.tell()
+        return response
 
     def watch(
         self, function: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs

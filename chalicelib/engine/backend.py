@@ -13,6 +13,9 @@ from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.errors import BadMessage, NotDeployed
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
+from chalicelib.engine.functions.http_messages import Request as HttpRequest
+from chalicelib.engine.functions.http_messages import Response as HttpResponse
+from chalicelib.engine.functions.http_runner import HttpRunner
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Runner
@@ -113,6 +116,7 @@ class Backend:
             report=report,
         )
         self._actions = ActionRunner(self.runner, self._tail, clock)
+        self._http = HttpRunner(self.runner, self._actions, redacted=behaviour.redacted)
         services = Services(
             runner=self.runner,
             mover=Mover(self.runner, self._tail, index),
@@ -157,6 +161,10 @@ class Backend:
             "action": self._actions.action,
         }
         return run[kind](call)
+
+    def http(self, request: HttpRequest, caller: Caller) -> HttpResponse:
+        """Answer a request by the HTTP function of an app that it is routed to."""
+        return self._http.handle(request, caller)
 
     def head(self) -> int:
         """The timestamp of the log's end."""
@@ -246,7 +254,9 @@ class Backend:
         for name, schema in self.registry.tables.items():
             held = catalogue.tables.get(name)
             if held is None or not set(schema.indexes) <= set(held.indexes):
-                raise NotDeployed(f"table {name} is not in the catalogue: run the deploy step")
+                raise NotDeployed(
+                    f"table {name} is not in the catalogue: run the deploy step"
+                )
 
     def _run_action(self, job: ActionJob) -> None:
         request = Request(job.session, job.request_id)

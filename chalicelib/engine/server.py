@@ -5,6 +5,7 @@ from msgspec import Meta
 from chalicelib.engine.auth import CustomJwtProvider, Identity, OidcProvider
 from chalicelib.engine.errors import (
     AppError,
+    ArgumentValidationError,
     Conflict,
     Forbidden,
     NotFound,
@@ -18,6 +19,8 @@ from chalicelib.engine.functions.context import (
     PolicyCtx,
     QueryCtx,
 )
+from chalicelib.engine.functions.http_messages import Request, Response
+from chalicelib.engine.functions.http_router import Http
 from chalicelib.engine.functions.registration import (
     action,
     internal_action,
@@ -41,10 +44,12 @@ __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "ArgumentValidationError",
     "Conflict",
     "CustomJwtProvider",
     "Document",
     "Forbidden",
+    "Http",
     "Id",
     "Identity",
     "Int64",
@@ -55,6 +60,8 @@ __all__ = [
     "PolicyCtx",
     "QueryCtx",
     "RateLimited",
+    "Request",
+    "Response",
     "Struct",
     "Unauthenticated",
     "Unset",

@@ -1,4 +1,4 @@
-"""What is served: the functions, tables and auth providers of the app packages."""
+"""What is served: functions, HTTP functions, tables and auth providers of the app packages."""
 
 import importlib
 import pkgutil
@@ -8,6 +8,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from chalicelib.engine.errors import EngineError, InvalidFunction
+from chalicelib.engine.functions.http_router import Http, Router
 from chalicelib.engine.functions.registration import Function
 from chalicelib.engine.schema import tables, wire_name
 
@@ -26,7 +27,7 @@ class Registry:
     A module's path follows its place in the package: ``admin/users.py`` is ``admin/users``,
     in camelCase. Modules and packages that start with an underscore, and those named
     ``model``, hold no functions. A package may set ``WIRE_PREFIX``, with which its paths
-    then start.
+    then start. Its ``http.py`` names as ``http`` what answers HTTP requests.
 
     Raises:
         InvalidFunction: Two functions have one path, or one is written wrongly.
@@ -41,6 +42,7 @@ class Registry:
         self._paths: Final = {id(f.function): f.path for f in self._functions.values()}
         self.tables: Final = tables(*(module for _, module in modules))
         self.auth_providers: Final = _providers(packages)
+        self.http: Final = Router(route for h in _https(packages) for route in h.routes)
         if not lazy:
             self.check()
 
@@ -79,6 +81,8 @@ class Registry:
                 registered.function.signature.build()
             except EngineError as refused:
                 raise InvalidFunction(f"{_where(registered.function)}: {refused}") from None
+        for route in self.http.routes:
+            route.build()
 
 
 def canonical_path(path: str) -> str:
@@ -144,14 +148,27 @@ def _declared(module: ModuleType) -> Iterator[Function[Any, Any]]:
 
 
 def _providers(packages: Sequence[str]) -> tuple[Any, ...]:
-    providers: list[Any] = []
+    return tuple(
+        provider
+        for module in _special_modules(packages, "auth_config")
+        for provider in module.providers
+    )
+
+
+def _https(packages: Sequence[str]) -> Iterator[Http]:
+    for module in _special_modules(packages, "http"):
+        if not isinstance(getattr(module, "http", None), Http):
+            raise InvalidFunction(f"{module.__name__}: write http = Http()")
+        yield module.http
+
+
+def _special_modules(packages: Sequence[str], name: str) -> Iterator[ModuleType]:
     for package in packages:
         root = importlib.import_module(package)
         if hasattr(root, "__path__") and any(
-            info.name == "auth_config" for info in pkgutil.iter_modules(root.__path__)
+            info.name == name for info in pkgutil.iter_modules(root.__path__)
         ):
-            providers += importlib.import_module(f"{package}.auth_config").providers
-    return tuple(providers)
+            yield importlib.import_module(f"{package}.{name}")
 
 
 def _where(function: Function[Any, Any]) -> str:

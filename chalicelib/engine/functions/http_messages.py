@@ -1,0 +1,78 @@
+"""What an HTTP function is given, and what it answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from chalicelib.engine.errors import ValidationFailed
+from chalicelib.engine.values.encoding import clean
+from chalicelib.engine.values.types import to_value
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP request. Names of headers are lower case.
+
+    ``path`` is as it was sent, percent-encoded, and without the query string; ``query`` is
+    decoded. ``url`` is the whole address as the client wrote it, if that is known.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    url: str = ""
+
+    def text(self) -> str:
+        """Return the body as text.
+
+        Raises:
+            ValidationFailed: it is not UTF-8.
+        """
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            raise ValidationFailed("the body must be text in UTF-8") from None
+
+    def json(self) -> Any:
+        """Return what the body says in JSON.
+
+        Raises:
+            ValidationFailed: it is not JSON.
+        """
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValidationFailed(f"the body must be JSON: {error}") from None
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What is answered to an HTTP request."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+    @classmethod
+    def json(
+        cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> "Response":
+        """Answer with a value: documents and structs as clients see them.
+
+        JSON has no bigints and bytes: they become digits and base64, both as text.
+
+        Raises:
+            InvalidValue: something inside is not a value.
+        """
+        body = msgspec.json.encode(clean(to_value(value)))
+        kind = {"Content-Type": "application/json"}
+        return cls(status=status, body=body, headers={**kind, **(headers or {})})
+
+    @classmethod
+    def text(
+        cls, text: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> "Response":
+        """Answer with plain text."""
+        kind = {"Content-Type": "text/plain; charset=utf-8"}
+        return cls(status=status, body=text.encode(), headers={**kind, **(headers or {})})

@@ -1,0 +1,94 @@
+"""Runs HTTP functions: a request in, a response out, whatever happens."""
+
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.engine.auth import Caller
+from chalicelib.engine.errors import ValidationFailed
+from chalicelib.engine.functions.actions import ActionRunner
+from chalicelib.engine.functions.context import ActionCtx
+from chalicelib.engine.functions.http_messages import Request, Response
+from chalicelib.engine.functions.http_router import Match, Route
+from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.outcome import Failure
+from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
+
+_NOT_FOUND: Final = 404
+_TOO_LARGE: Final = 413
+_SERVER_ERROR: Final = 500
+
+
+class HttpRunner:
+    """Finds the function of a request and runs it as an action is run.
+
+    ``redacted`` keeps the texts of errors from clients.
+    """
+
+    def __init__(self, runner: Runner, actions: ActionRunner, *, redacted: bool) -> None:
+        self._runner, self._actions, self._redacted = runner, actions, redacted
+
+    def handle(self, request: Request, caller: Caller) -> Response:
+        """Answer a request.
+
+        Raises:
+            EngineError: it is one that the transport answers, since asking again helps.
+        """
+        if len(request.body) > MAX_HTTP_ACTION_BODY_BYTES:
+            return Response.text(
+                f"the body may have {MAX_HTTP_ACTION_BODY_BYTES} bytes", status=_TOO_LARGE
+            )
+        match = self._runner.registry.http.find(request.method, request.path)
+        if match is None:
+            return _not_routed(request)
+        ctx = self._actions.context(caller, Log())
+        response = self._respond(match, request, ctx)
+        if request.method == "HEAD":
+            return msgspec.structs.replace(response, body=b"")
+        return response
+
+    def _respond(self, match: Match, request: Request, ctx: ActionCtx) -> Response:
+        route = match.route
+        try:
+            given = route.convert(match.parameters, self._runner.table_of())
+        except ValidationFailed as error:
+            # What the path names cannot exist; the app may say so in its own words.
+            return _own_answer(route, ctx, error, "") or _not_routed(request)
+        try:
+            response: Any = route.function(ctx, request, **given)
+            if not isinstance(response, Response):
+                raise TypeError(  # noqa: TRY301 - answered like any bug of the function
+                    f"{route.name} returned {type(response).__name__}, not a Response"
+                )
+        except Exception as error:  # noqa: BLE001 - whatever it raises is answered
+            failure = self._runner.failure(error, route.name)
+            own = _own_answer(route, ctx, error, failure.request_id)
+            return own or self._server_error(failure)
+        return response
+
+    def _server_error(self, failure: Failure) -> Response:
+        """Answer as Convex does for an error that nobody caught, without the stack."""
+        named = f"[Request ID: {failure.request_id}] Server Error"
+        body: dict[str, Any] = (
+            {"code": named, "trace": ""}
+            if self._redacted
+            else {"code": f"{named}: {failure.reason}", "trace": failure.reason}
+        )
+        if failure.data is not None:
+            body["data"] = msgspec.Raw(failure.data)
+        return Response(
+            status=_SERVER_ERROR,
+            body=msgspec.json.encode(body),
+            headers={"Content-Type": "application/json"},
+        )
+
+
+def _own_answer(
+    route: Route, ctx: ActionCtx, error: Exception, request_id: str
+) -> Response | None:
+    return route.on_error(ctx, error, request_id) if route.on_error is not None else None
+
+
+def _not_routed(request: Request) -> Response:
+    return Response.text(f"No HttpAction routed for {request.path}", status=_NOT_FOUND)

@@ -1,0 +1,1 @@
+"""An app of HTTP functions: what the tests of the router ask for."""
