@@ -66,9 +66,9 @@ class User(Document, table="users"):
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Let people see themselves, and admins everybody."""
         identity = ctx.auth.identity()
-        if identity is None:
-            return False
-        return self.token_identifier == identity.token_identifier or is_admin(ctx)
+        return identity is not None and (
+            self.token_identifier == identity.token_identifier or is_admin(ctx)
+        )
 
     can_write = can_read
 

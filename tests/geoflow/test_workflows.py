@@ -245,6 +245,14 @@ class TestUpdate:
         found = stored(alice, made)
         assert (found.name, found.description, found.tags) == ("LIDAR", None, ["a"])
 
+    def test_replaces_lists_whole(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        made = alice.mutation(workflows.create, "LIDAR", tags=["a", "b"])
+
+        alice.mutation(workflows.update, made, tags=["c"])
+
+        assert stored(alice, made).tags == ["c"]
+
     def test_counts_versions_of_the_definition_only(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         made = alice.mutation(workflows.create, "LIDAR", nodes=nodes("a"))

@@ -320,6 +320,32 @@ class TestRegistration:
         with pytest.raises(InvalidFunction, match=r"GET /\{a\}: a stands in the path"):
             Registry([make_app("no_path", http=http)])
 
+    def test_refuses_parameters_without_a_type(self, make_app: MakeApp) -> None:
+        http = Http()
+
+        @http.get("/{a}")
+        def function(ctx: ActionCtx, request: Request, a) -> Response:  # type: ignore[no-untyped-def]
+            return Response()
+
+        with pytest.raises(InvalidFunction, match="write the types of its parameters"):
+            Registry([make_app("untyped", http=http)])
+
+    def test_has_a_word_for_every_method(self) -> None:
+        http = Http()
+        words = http.get, http.post, http.put, http.patch, http.delete, http.options
+
+        for word in words:
+            word("/")(lambda _ctx, _request: Response())
+
+        assert [route.method for route in http.routes] == [
+            "GET",
+            "POST",
+            "PUT",
+            "PATCH",
+            "DELETE",
+            "OPTIONS",
+        ]
+
     def test_refuses_two_functions_for_the_same_requests(self) -> None:
         http = Http()
 
