@@ -21,7 +21,7 @@ from local.lambda_host import CallRecord, Handler, LambdaFunction, Log
 from local.limits import LOCAL, Limits
 from local.websocket import GatewaySocket
 
-GRACE_S: Final = 2
+GRACE_S: Final = 1
 """How long requests under way may take after a signal to stop."""
 
 TICK_S: Final = 1.0
