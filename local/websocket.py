@@ -90,8 +90,6 @@ class GatewaySocket(asyncio.Protocol):
         self._reading = True
         self._timer: asyncio.TimerHandle | None = None
 
-    # What others see
-
     @property
     def info(self) -> ConnectionInfo:
         """Who is on the other end, since when, and when it was last active."""
@@ -158,8 +156,6 @@ class GatewaySocket(asyncio.Protocol):
             self._ws.send_ping(b"")
         self._write()
 
-    # asyncio's side
-
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._loop = asyncio.get_running_loop()
@@ -186,7 +182,7 @@ class GatewaySocket(asyncio.Protocol):
             elif isinstance(event, Frame) and self._ended is False:
                 self._take(event)
         if self._ws.parser_exc is not None and (failure := self._ws.close_sent):
-            self._linger()
+            self._set_timer(LINGER_S)
             self._end(failure.code, failure.reason)
         self._write()
 
@@ -204,8 +200,6 @@ class GatewaySocket(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._ws.state is State.OPEN:
             self._stop_timer()
-
-    # Inside
 
     def _shake_hands(self, request: Request) -> None:
         agents = request.headers.get_all("User-Agent")
@@ -232,7 +226,7 @@ class GatewaySocket(asyncio.Protocol):
                 return
             case Opcode.CLOSE:
                 rcvd = self._ws.close_rcvd
-                self._linger()
+                self._set_timer(LINGER_S)
                 self._end(rcvd.code if rcvd else 1005, rcvd.reason if rcvd else "")
                 return
             case _:
@@ -273,11 +267,11 @@ class GatewaySocket(asyncio.Protocol):
     def _close(self, code: int, reason: str) -> None:
         self._closing = True
         self._ws.send_close(code, reason)
-        self._linger()
+        self._set_timer(LINGER_S)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         self._ws.fail(code, reason)
-        self._linger()
+        self._set_timer(LINGER_S)
         self._end(code, reason)
 
     def _end(self, code: int, reason: str) -> None:
@@ -294,10 +288,7 @@ class GatewaySocket(asyncio.Protocol):
         # unread, the kernel would send a reset, and the close frame would be lost with it.
         if not writes[-1] and self._transport.can_write_eof():
             self._transport.write_eof()
-            self._linger()
-
-    def _linger(self) -> None:
-        self._set_timer(LINGER_S)
+            self._set_timer(LINGER_S)
 
     def _set_timer(self, delay_s: float) -> None:
         self._stop_timer()
