@@ -1,0 +1,265 @@
+"""The handlers run over emulated AWS, each with no more than its policy allows."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from secrets import token_hex
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib import bootstrap
+from chalicelib.adapters.apigateway import ApiGateway
+from chalicelib.adapters.dynamodb.models import MODELS
+from chalicelib.adapters.dynamodb.session_models import SESSION_MODELS
+from chalicelib.adapters.dynamodb.tables import create_tables
+from chalicelib.adapters.sqs import SqsJobQueue
+from chalicelib.config import Settings
+from local.connections import ConnectionInfo
+from local.emulator import start_emulator
+from local.events import disconnect_event, message_event, rest_event
+from local.http import HttpRequest
+from local.lambda_host import LambdaContext
+from local.routes import RouteTable
+from tests.architecture.iam import API, PREFIX, QUEUE, Iam, policies
+
+CHANNEL = "policy"
+
+HEARTBEAT = {
+    "version": "0",
+    "id": "1",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "123456789012",
+    "time": "2026-01-01T00:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
+
+
+class Aws:
+    """The deployment's functions, called with the events that AWS would send."""
+
+    def __init__(self, iam: Iam, queue_url: str) -> None:
+        # Imported late: it reads the settings, and other tests of this process may set them.
+        import app  # noqa: PLC0415
+
+        self.app, self.iam, self._queue_url = app, iam, queue_url
+        self._routes = RouteTable(app.app.routes)
+        self._sqs: Any = boto3.client("sqs")
+
+    def call(self, function: str, handler: Callable[..., Any], event: Any) -> Any:
+        context = LambdaContext(function, deadline=float("inf"), memory_mb=1024)
+        with self.iam.acting_as(function):
+            return handler(event, context)
+
+    def http(self, method: str, path: str, body: Any = None) -> Any:
+        request = HttpRequest(
+            method=method,
+            path=path,
+            query="",
+            headers=(("content-type", "application/json"), ("host", "localhost")),
+            body=b"" if body is None else json.dumps(body).encode(),
+            source_ip="127.0.0.1",
+            port=443,
+        )
+        match = self._routes.match(path)
+        assert match is not None
+        event = rest_event(request, match, stage="api", binary_types=())
+        answer = self.call("api_handler", self.app.app, event)
+        assert answer["statusCode"] == 200, answer
+        return answer["body"]
+
+    def run(self, kind: str, path: str, **args: Any) -> Any:
+        body = {"path": path, "args": args, "format": "json"}
+        answer = json.loads(self.http("POST", f"/api/{kind}", body))
+        assert answer["status"] == "success", answer
+        return answer["value"]
+
+    def send(self, connection: ConnectionInfo, *messages: dict[str, Any]) -> None:
+        for message in messages:
+            event = message_event(
+                connection, json.dumps(message), stage="api", domain="localhost"
+            )
+            self.call("websocket_message", self.app.websocket_message, event)
+
+    def disconnect(self, connection: ConnectionInfo) -> None:
+        event = disconnect_event(connection, 1000, "", stage="api", domain="localhost")
+        self.call("websocket_disconnect", self.app.websocket_disconnect, event)
+
+    def stream(self) -> None:
+        head = bootstrap.current().backend.head()
+        keys = {"pk": {"S": "main"}, "ts": {"N": str(head)}}
+        record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"Keys": keys}}
+        self.call("commit_log", self.app.commit_log, {"Records": [record]})
+
+    def hold(self, connection: ConnectionInfo) -> None:
+        """Take the session's lease, as a holder that will die of it."""
+        sessions = bootstrap.dynamodb_stores(bootstrap.current().settings).sessions
+        sessions.acquire(connection.connection_id, "dying", now_ms=0, deadline_ms=1)
+
+    def work(self) -> int:
+        """Do what waits in the job queue and is due; return how many jobs those were."""
+        found = self._sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=10)
+        messages = found.get("Messages", [])
+        for message in messages:
+            record = {"messageId": message["MessageId"], "body": message["Body"]}
+            answer = self.call("jobs", self.app.run_jobs, {"Records": [record]})
+            assert answer == {"batchItemFailures": []}
+        return len(messages)
+
+
+@contextmanager
+def deployed(iam: Iam) -> Iterator[Aws]:
+    with start_emulator():
+        create_tables(boto3.client("dynamodb"), PREFIX, (*MODELS, *SESSION_MODELS))
+        queue_url = boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
+        settings = Settings(
+            store="dynamodb",
+            apps=("tests.apps.chat",),
+            stage="test",
+            table_prefix=PREFIX,
+            settle_ms=0,
+        )
+        deployment = bootstrap.assemble(
+            settings,
+            stores=bootstrap.dynamodb_stores(settings),
+            gateway=ApiGateway(f"https://{API}.execute-api.us-east-1.amazonaws.com/api"),
+            jobs=SqsJobQueue(queue_url),
+        )
+        bootstrap.use(deployment)
+        try:
+            with iam.enforced():
+                yield Aws(iam, queue_url)
+        finally:
+            bootstrap._in_use.clear()
+
+
+def connection(name: str) -> ConnectionInfo:
+    return ConnectionInfo(
+        connection_id=name,
+        connected_ms=0,
+        last_active_ms=0,
+        source_ip="127.0.0.1",
+        user_agent="",
+    )
+
+
+def connect(session: str, number: int = 0) -> list[dict[str, Any]]:
+    query = {
+        "type": "Add",
+        "queryId": 0,
+        "udfPath": "messages:list",
+        "args": [{"channel": CHANNEL}],
+    }
+    return [
+        {"type": "Connect", "sessionId": session, "connectionCount": number, "clientTs": 1},
+        {
+            "type": "ModifyQuerySet",
+            "baseVersion": 0,
+            "newVersion": 1,
+            "modifications": [query],
+        },
+    ]
+
+
+def request(kind: str, number: int, path: str, body: str) -> dict[str, Any]:
+    args = [{"channel": CHANNEL, "body": body}]
+    return {"type": kind, "requestId": number, "udfPath": path, "args": args}
+
+
+def live_through_everything(aws: Aws) -> None:
+    aws.call("deploy", aws.app.deploy, {})
+    aws.http("GET", "/ready")
+    aws.run("mutation", "messages:send", channel=CHANNEL, body=token_hex(300_000))
+    aws.run("query", "messages:list", channel=CHANNEL)
+    aws.run("action", "messages:shout", channel=CHANNEL, body="a")
+    aws.stream()
+
+    first, second, held = map(connection, ("first", "second", "held"))
+    aws.send(first, *connect("session"))
+    aws.send(first, request("Mutation", 0, "messages:send", token_hex(300_000)))
+    aws.send(first, request("Action", 1, "messages:shout", "b"))
+    aws.work()
+    aws.run("mutation", "messages:send", channel=CHANNEL, body="c")
+    aws.stream()
+    aws.send(second, *connect("session", number=1))
+
+    aws.send(held, *connect("other"))
+    aws.hold(held)
+    aws.send(held, request("Mutation", 0, "messages:send", "d"))
+    aws.run("mutation", "messages:send", channel=CHANNEL, body="e")
+    aws.stream()
+    aws.call("heartbeat", aws.app.heartbeat, HEARTBEAT)
+    while aws.work():
+        pass
+    aws.disconnect(second)
+
+
+@pytest.fixture(scope="module")
+def iam() -> Iam:
+    iam = Iam()
+    with deployed(iam) as aws:
+        live_through_everything(aws)
+    return iam
+
+
+def test_every_function_may_do_what_it_does(iam: Iam) -> None:
+    assert iam.refused == set()
+
+
+def test_nothing_is_allowed_that_no_function_does(iam: Iam) -> None:
+    allowed = {grant for grants in policies().values() for grant in grants}
+    done = {(action, resource) for _, action, resource in iam.used}
+
+    idle = {action_on(*grant) for grant in allowed - done}
+
+    assert idle == {
+        # What Lambda does in the function's name.
+        "logs:CreateLogStream log-group",
+        "logs:PutLogEvents log-group",
+        "dynamodb:DescribeStream log/stream",
+        "dynamodb:GetRecords log/stream",
+        "dynamodb:GetShardIterator log/stream",
+        "dynamodb:ListStreams log/stream",
+        "sqs:ReceiveMessage jobs",
+        "sqs:DeleteMessage jobs",
+        "sqs:ChangeMessageVisibility jobs",
+        "sqs:GetQueueAttributes jobs",
+        "sqs:SendMessage dead",
+        # After a refusal that does not carry the entry that was first.
+        "dynamodb:GetItem log",
+    }
+
+
+def action_on(action: str, arn: str) -> str:
+    last = arn.split(":", 5)[5]
+    place = last.split(":")[0].removeprefix("table/").removeprefix(PREFIX)
+    return f"{action} {place.partition('/stream')[0]}{'/stream' * ('/stream' in place)}"
+
+
+@pytest.mark.parametrize(
+    ("function", "service", "operation", "given"),
+    [
+        ("heartbeat", "dynamodb", "PutItem", {"TableName": f"{PREFIX}log"}),
+        ("api_handler", "dynamodb", "DeleteItem", {"TableName": f"{PREFIX}rows"}),
+        ("api_handler", "dynamodb", "GetItem", {"TableName": "geoflow-other-log"}),
+        ("deploy", "sqs", "SendMessage", {"QueueUrl": f"https://sqs/1/{QUEUE}"}),
+        (
+            "websocket_disconnect",
+            "apigatewaymanagementapi",
+            "PostToConnection",
+            {"ConnectionId": "a"},
+        ),
+    ],
+)
+def test_what_a_policy_does_not_name_is_refused(
+    function: str, service: str, operation: str, given: dict[str, Any]
+) -> None:
+    iam = Iam()
+
+    with iam.acting_as(function), pytest.raises(ClientError, match="AccessDenied"):
+        iam.check(service, operation, given)
