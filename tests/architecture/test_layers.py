@@ -119,7 +119,8 @@ class TestTheFrontDoor:
             *("Document", "Struct", "Id", "Int64", "Unset", "UNSET", "Meta"),
             *("index", "indexed"),
             *("AppError", "Conflict", "Forbidden", "NotFound", "RateLimited"),
-            *("Unauthenticated", "ValidationFailed"),
+            *("Unauthenticated", "ValidationFailed", "ArgumentValidationError"),
+            *("Http", "Request", "Response"),
             *("Identity", "CustomJwtProvider", "OidcProvider"),
         }
 
