@@ -41,8 +41,8 @@ def main() -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
         )
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        logging.getLogger("botocore").setLevel(logging.WARNING)
+        for chatty in ("uvicorn", "websockets", "botocore", "pynamodb", "asyncio"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         settings.directory.mkdir(parents=True, exist_ok=True)
         _serve(settings)
     except (BadSetting, EngineError) as error:

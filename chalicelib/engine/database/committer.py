@@ -105,13 +105,19 @@ class Committer:
         Whoever gave up and put elsewhere could see both puts land (HAZARDS.md A2).
         """
         deadline_ms = self._clock.now_ms() + PUT_PATIENCE_MS
+        unanswered: OutcomeUnknown | None = None
         while True:
             try:
                 return self._persistence.append(entry)
-            except OutcomeUnknown:
-                if self._clock.now_ms() > deadline_ms:
+            except OutcomeUnknown as error:
+                unanswered = error
+            except EngineError:
+                # A refusal says nothing of a put before it that was not answered.
+                if unanswered is None:
                     raise
-                self._clock.wait_ms(PUT_PAUSE_MS)
+            if self._clock.now_ms() > deadline_ms:
+                raise unanswered
+            self._clock.wait_ms(PUT_PAUSE_MS)
 
 
 class Draft(msgspec.Struct, frozen=True):

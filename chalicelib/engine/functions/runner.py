@@ -206,6 +206,10 @@ class Runner:
             return None
         return Outcome(entry.ts, run.value, log_lines=run.log_lines, result=run.result)
 
+    def was_answered(self, request: Request) -> bool:
+        """Tell whether the log holds an answer to ``request``, or a claim of it."""
+        return self._snapshot(self._tail.refresh()).get(request.key) is not None
+
     def claim(self, request: Request, path: str, caller: Caller) -> bool:
         """Commit that a request is being run; False if somebody has claimed it before.
 

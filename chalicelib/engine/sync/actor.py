@@ -161,12 +161,13 @@ class Actors:
         if frame is not None:
             talk.take(frame)
         look = look or lease.left != lease.drained
+        inbox = partial(self._store.inbox, connection)
         while True:
             late = self._clock.now_ms() > until_ms
             if look:
-                talk.take_all(self._store.inbox(connection))
+                talk.look(inbox)
             if not late:
-                talk.work(until_ms, partial(self._store.inbox, connection))
+                talk.work(until_ms, inbox)
             self._put_back(talk)
             saved = self._save(connection, talk)
             if self._store.release(connection, owner, saved, final=late):

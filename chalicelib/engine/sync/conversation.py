@@ -28,7 +28,7 @@ from chalicelib.engine.sync.messages import (
     decode_inbox,
     encode,
 )
-from chalicelib.engine.sync.order import GAP_PATIENCE_MS, Received, Timing, choose
+from chalicelib.engine.sync.order import GAP_PATIENCE_MS, Received, Timing, choose, place
 from chalicelib.engine.sync.outbox import Outbox, mutation_response
 from chalicelib.engine.sync.session import (
     Answer,
@@ -106,6 +106,8 @@ class Conversation:
         self._waiting: dict[str, Received] = {}
         self._handed: dict[str, Frame] = {}
         self._taken: set[str] = set()
+        self._answered: dict[int, bool] = {}
+        self._looked_ms = 0.0
         self._digests = unpack(lease.digests)
         self._outbox = Outbox(
             services.gateway, services.clock, connection, services.max_message_bytes
@@ -119,10 +121,15 @@ class Conversation:
     def take(self, frame: Frame) -> None:
         """Take in a frame that is not in the inbox."""
         self._handed[frame.id] = frame
-        self.take_all([frame])
+        self._take_all([frame])
 
-    def take_all(self, frames: Iterable[Frame]) -> None:
+    def look(self, inbox: Callable[[], list[Frame]]) -> None:
         """Take in the frames of the inbox."""
+        # Before the reading: what is left in there meanwhile may not be seen.
+        self._looked_ms = self._services.clock.now_ms()
+        self._take_all(inbox())
+
+    def _take_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             if frame.id not in self._taken:
                 self._waiting[frame.id] = Received(frame, decode_inbox(frame.body))
@@ -137,16 +144,15 @@ class Conversation:
         """Take up every frame that is ready, then move the session on if that is due."""
         while self._services.clock.now_ms() <= until_ms:
             timing = self._timing()
-            waiting = sorted(
-                self._waiting.values(), key=lambda r: (r.frame.stamp_ms, r.frame.id)
-            )
+            waiting = sorted(self._waiting.values(), key=place)
             choice = choose(self.session, waiting, timing)
             if choice.ready is not None:
                 self._take_up(choice.ready)
             elif choice.wait_ms is not None:
-                # Earlier frames may come while this one settles.
-                self._services.clock.wait_ms(choice.wait_ms)
-                self.take_all(inbox())
+                # Earlier frames may come while this one settles, or have come already.
+                look_ms = self._looked_ms + choice.wait_ms
+                self._services.clock.wait_ms(max(0, look_ms - timing.now_ms))
+                self.look(inbox)
             else:
                 break
         self._give_up_gaps()
@@ -157,8 +163,19 @@ class Conversation:
 
     def _timing(self) -> Timing:
         return Timing(
-            self._services.clock.now_ms(), self.lease.born_ms, self._services.settle_ms
+            self._services.clock.now_ms(),
+            self._looked_ms,
+            self.lease.born_ms,
+            self._services.settle_ms,
+            self._was_answered,
         )
+
+    def _was_answered(self, request_id: int) -> bool:
+        """Look whether the log has the answer to a request of this session."""
+        if request_id not in self._answered:
+            request = Request(self.session.id, request_id)
+            self._answered[request_id] = self._services.runner.was_answered(request)
+        return self._answered[request_id]
 
     def _take_up(self, received: Received) -> None:
         frame = received.frame
