@@ -151,6 +151,7 @@ class TestRefusal:
             (Id[Team] | str, "both string"),
             (Circle | dict[str, Any], "both object"),
             (Tree, "holds itself"),
+            (Circle | Any, "Any takes them all"),
             (list[str | Unset], "only in a field or a parameter"),
             (Id[Untagged], "an Id is of a Document"),
             (Literal[b"x"], "literals are text"),

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from chalicelib.engine.errors import InvalidValue, TypeMismatch
+from chalicelib.engine.errors import InvalidHint, InvalidValue, TypeMismatch
 from chalicelib.engine.values import encoding
 from chalicelib.engine.values.types.describe import Role
 from chalicelib.engine.values.types.hints import type_of
@@ -27,7 +27,10 @@ class TypeCodec:
     def __init__(self, hint: Any, role: Role, tree: Node | None = None) -> None:
         self.tree = type_of(hint) if tree is None else tree
         self._hint, self._role = hint, role
-        self._decoder = msgspec.json.Decoder(hint, dec_hook=_int64)
+        try:
+            self._decoder = msgspec.json.Decoder(hint, dec_hook=_int64)
+        except TypeError as refused:
+            raise InvalidHint(str(refused)) from None
         # msgspec would take base64 text for bytes, and would call a hook for every Int64.
         self._always_judged = holds(self.tree, Bytes, BigInt)
         self._search_decoded = search_decoded(self.tree)

@@ -202,6 +202,8 @@ class _Reader:
             raise InvalidHint(f"{_text(hint)}: Unset stands only in a field or a parameter")
         members = tuple(self.read(part) for part in parts)
         if any(isinstance(member, AnyValue) for member in members):
+            if any(not isinstance(member, AnyValue | Null) for member in members):
+                raise InvalidHint(f"{_text(hint)}: Any takes them all, write it alone")
             return AnyValue()
         flat = tuple(m for node in members for m in _flatten(node))
         _check_union(hint, flat)
