@@ -6,7 +6,7 @@ from chalice.app import Rate
 
 from chalicelib import bootstrap
 from chalicelib.entrypoints import http, jobs, schedules, streams, websocket
-from chalicelib.entrypoints.chalice_http import BODIES, CALLS, respond
+from chalicelib.entrypoints.chalice_http import ANY_METHOD, BODIES, CALLS, respond
 from chalicelib.entrypoints.concurrency import ThreadSafeChalice
 
 app = ThreadSafeChalice(app_name="geoflow", configure_logs=False)
@@ -89,6 +89,21 @@ def ready() -> Any:
     return respond(app.current_request, http.ready)
 
 
+@app.route("/http/{proxy+}", methods=ANY_METHOD, content_types=BODIES)
+def http_function() -> Any:
+    return respond(app.current_request, http.http_function)
+
+
+@app.route("/http", methods=ANY_METHOD, content_types=BODIES)
+def http_root() -> Any:
+    return respond(app.current_request, http.http_function)
+
+
+@app.route("/{proxy+}", methods=ANY_METHOD, content_types=BODIES)
+def http_elsewhere() -> Any:
+    return respond(app.current_request, http.http_function)
+
+
 @app.on_ws_message()
 def websocket_message(event: Any) -> Any:
     return websocket.message(bootstrap.current(), event.to_dict())
@@ -104,7 +119,7 @@ def commit_log(event: Any) -> Any:
     return streams.commit_log(bootstrap.current(), event.to_dict())
 
 
-@app.on_sqs_message(queue_arn=settings.jobs_queue_arn, batch_size=10, name="jobs")
+@app.on_sqs_message(queue_arn=settings.jobs_queue_arn, batch_size=1, name="jobs")
 def run_jobs(event: Any) -> Any:
     return jobs.run(bootstrap.current(), event.to_dict())
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib import bootstrap
-from chalicelib.entrypoints.http import Handler, Request, answer
+from chalicelib.entrypoints.http import Handler, Request, Response, answer
 
 CALLS: Final = ["POST", "OPTIONS"]
 """Methods of an endpoint that is called with a body."""
@@ -27,12 +27,21 @@ BODIES: Final = [
 def respond(request: Any, handler: Handler) -> Any:
     """Answer ``request`` by ``handler``."""
     response = answer(handler, bootstrap.current, _request(request))
-    binary = response.headers.get("Content-Type") == "application/octet-stream"
     return ChaliceResponse(
-        body=response.body if binary else response.body.decode(),
+        body=_body(response),
         headers=dict(response.headers),
         status_code=response.status,
     )
+
+
+def _body(response: Response) -> str | bytes:
+    """Text where the body is text: Chalice takes bytes only for the types it calls binary."""
+    if response.headers.get("Content-Type", "").startswith("application/octet-stream"):
+        return response.body
+    try:
+        return response.body.decode()
+    except UnicodeDecodeError:
+        return response.body
 
 
 def _request(request: Any) -> Request:

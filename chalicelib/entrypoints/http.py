@@ -13,8 +13,9 @@ from chalicelib.engine.auth import (
     parse_admin_key,
     parse_authorization,
 )
-from chalicelib.engine.errors import BadDeployKey, BadMessage
+from chalicelib.engine.errors import BadDeployKey, BadMessage, EngineError
 from chalicelib.engine.functions.calls import Call, Kind
+from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.sync.messages import ts_text, ts_value
 from chalicelib.engine.values.encoding import clean, decode, export_text
@@ -93,18 +94,23 @@ class Batch(msgspec.Struct):
 
 Handler = Callable[[Deployment, Request], Response]
 
+HTTP_PREFIX: Final = "/http"
+"""Where HTTP functions stand on the main port; the site port has them at its root."""
+
 
 def answer(
     handler: Handler, deployment: Callable[[], Deployment], request: Request
 ) -> Response:
     """Run ``handler``, whatever happens, and let pages of any origin read the answer."""
-    if request.method == "OPTIONS":
+    if request.method == "OPTIONS" and handler is not http_function:
         return Response(204, b"", _preflight(request))
     deployed: Deployment | None = None
     try:
         _check_client(request)
         deployed = deployment()
         response = handler(deployed, request)
+        if handler is http_function:
+            return response  # whom an app lets read its answers is its own business
     except Exception as error:  # noqa: BLE001 - the last line before the client
         status, body = fault(error)
         if deployed is not None and status >= 500:  # noqa: PLR2004 - server errors
@@ -170,6 +176,27 @@ def query_batch(deployment: Deployment, request: Request) -> Response:
         for call in _body(request, Batch).queries
     ]
     return _json(200, {"results": results})
+
+
+def http_function(deployment: Deployment, request: Request) -> Response:
+    """``/http/…``: an HTTP function of an app, under the path that it declared.
+
+    A token that is not good leaves the caller unknown; it is for the function to mind.
+    """
+    try:
+        caller = _caller(deployment, request)
+    except EngineError:
+        caller = None
+    wanted = AppRequest(
+        method=request.method,
+        path=request.path.removeprefix(HTTP_PREFIX) or "/",
+        query=request.query,
+        headers=request.headers,
+        body=request.body,
+        url=_address(request),
+    )
+    answered = deployment.backend.http(wanted, caller)
+    return Response(answered.status, answered.body, dict(answered.headers))
 
 
 def version(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler
@@ -277,6 +304,15 @@ def _with_fractions(tree: Any) -> Any:
     if isinstance(tree, list):
         return [_with_fractions(part) for part in tree]
     return float(tree) if isinstance(tree, int) and not isinstance(tree, bool) else tree
+
+
+def _address(request: Request) -> str:
+    """The address as the client wrote it, as far as the headers tell."""
+    scheme = request.headers.get("x-forwarded-proto", "http")
+    host = request.headers.get("x-forwarded-host") or request.headers.get(
+        "host", "localhost"
+    )
+    return f"{scheme}://{host}{request.path.removeprefix(HTTP_PREFIX) or '/'}"
 
 
 def _body(request: Request, kind: type[Any]) -> Any:

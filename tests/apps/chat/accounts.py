@@ -10,7 +10,6 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
-
 from tests.apps.chat.schema import Account
 
 MOST_ACCOUNTS = 1000

@@ -9,7 +9,6 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
-
 from tests.apps.chat.schema import Counter
 
 

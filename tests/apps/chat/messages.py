@@ -12,7 +12,6 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
-
 from tests.apps.chat.schema import Message
 
 MOST_MESSAGES = 1000
