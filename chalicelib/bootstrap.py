@@ -58,12 +58,21 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assemble(
-    settings: Settings, *, stores: Stores, gateway: Gateway, jobs: JobQueue
+    settings: Settings,
+    *,
+    stores: Stores,
+    gateway: Gateway,
+    jobs: JobQueue,
+    lazy: bool = False,
 ) -> Deployment:
-    """Put a deployment together from its settings and the parts that depend on the place."""
+    """Put a deployment together from its settings and the parts that depend on the place.
+
+    ``lazy`` leaves the types of a function until its first call: a cold start is short, and
+    mistakes were found before the deployment.
+    """
     from chalicelib.adapters.oidc import OidcVerifier  # noqa: PLC0415 - only with a backend
 
-    registry = Registry(settings.apps)
+    registry = Registry(settings.apps, lazy=lazy)
     clock, ids = SystemClock(), SystemIds()
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
@@ -153,6 +162,7 @@ def _on_aws(found: Settings) -> Deployment:
         stores=dynamodb_stores(found),
         gateway=ApiGateway(found.websocket_endpoint),
         jobs=SqsJobQueue(found.jobs_queue_url),
+        lazy=True,
     )
 
 
