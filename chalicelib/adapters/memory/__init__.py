@@ -1,1 +1,1 @@
-"""TODO."""
+"""Every store in memory: the reference implementations, for tests and for sessions locally."""

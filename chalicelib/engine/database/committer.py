@@ -59,6 +59,7 @@ class Committer:
         entry = draft(checked + 1)
         while (winner := self._put(entry)) is not None:
             if winner.transaction == entry.transaction:
+                self._tail.committed(winner)
                 return winner
             if read_set.touched_by(winner):
                 raise Conflicted("overtaken by the entry at the next position")

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Functions: how they are declared, found, checked and run."""

@@ -130,13 +130,11 @@ class Runner:
         call: Call,
         request: Request | None = None,
         *,
-        maybe_repeated: bool = True,
         max_value_bytes: int | None = None,
     ) -> Outcome:
         """Run a mutation until it has committed, or has failed on valid reads.
 
-        A ``request`` that was answered before is answered the same; ``maybe_repeated`` False
-        promises that nobody else can have run it, which saves looking. A value over
+        A ``request`` that was answered before is answered the same. A value over
         ``max_value_bytes`` could not be sent: it fails before anything is written.
 
         Raises:
@@ -144,15 +142,13 @@ class Runner:
             OutcomeUnknown: a put was not answered.
         """
         limit = max_value_bytes
-        outcome = self._mutate_once(
-            call, request, self._tail.view(), look=maybe_repeated, limit=limit
-        )
+        outcome = self._mutate_once(call, request, self._tail.view(), limit=limit)
         if outcome is not None:
             return outcome
         with self._turn:
             for run in range(1, MAX_MUTATION_RUNS):
                 outcome = self._mutate_once(
-                    call, request, self._tail.refresh(), look=True, limit=limit
+                    call, request, self._tail.refresh(), limit=limit
                 )
                 if outcome is not None:
                     return outcome
@@ -168,18 +164,18 @@ class Runner:
         request: Request | None,
         view: View,
         *,
-        look: bool,
         limit: int | None,
     ) -> Outcome | None:
         """Run and commit at ``view``; None if the reads were overtaken."""
-        run = self._attempt(
-            call, "mutation", view, pinned=False, request=request, look=look
-        )
+        run = self._attempt(call, "mutation", view, pinned=False, request=request)
         if limit is not None and len(run.value or b"") > limit:
             too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
             run = msgspec.structs.replace(run, value=None, error=too_long)
         answered = run.error
         if isinstance(answered, _Answered):
+            if answered.outcome.ts > view.ts:
+                # What follows in this process must not be older than the answer.
+                self._tail.refresh()
             return answered.outcome
         writes = run.transaction.writes() if run.error is None else ()
         read_set = run.transaction.read_set
@@ -250,7 +246,6 @@ class Runner:
         *,
         pinned: bool,
         request: Request | None = None,
-        look: bool = False,
     ) -> Run:
         snapshot = self._snapshot(view, pinned=pinned)
         transaction = Transaction(snapshot, self._catalogues.at(snapshot))
@@ -261,7 +256,7 @@ class Runner:
         error: Exception | None = None
         try:
             if request is not None:
-                _look_up(transaction, request, look=look)
+                _look_up(transaction, request)
             target = resolve(
                 self.registry, call, "mutation" if kind == "mutation" else "query"
             )
@@ -359,15 +354,13 @@ class _Answered(Exception):
         self.outcome = outcome
 
 
-def _look_up(transaction: Transaction, request: Request, *, look: bool) -> None:
+def _look_up(transaction: Transaction, request: Request) -> None:
     """Put the request's name into the read set, and see whether it was answered.
 
     Two runs of one request conflict in it, also when they conflict in nothing else
-    (HAZARDS.md A1).
+    (HAZARDS.md A1). It is looked for on a first connection, too: one that was frozen does
+    not know that the client has come back on another one.
     """
-    if not look:
-        transaction.read_set.add_key(request.key)
-        return
     row = transaction.answer_row(request.key)
     if row is not None and row.image:
         answer = msgspec.msgpack.decode(row.image, type=Answer)

@@ -108,6 +108,8 @@ class Conversation:
         self._taken: set[str] = set()
         self._answered: dict[int, bool] = {}
         self._looked_ms = 0.0
+        # Somebody else may have answered what this process has not read yet.
+        self._inherited = lease.due
         self._digests = unpack(lease.digests)
         self._outbox = Outbox(
             services.gateway, services.clock, connection, services.max_message_bytes
@@ -247,7 +249,6 @@ class Conversation:
             outcome = self._services.runner.mutation(
                 call,
                 Request(self.session.id, request.request_id),
-                maybe_repeated=self.session.number > 0,
                 max_value_bytes=self._services.max_message_bytes - 1024,
             )
         except EngineError as error:
@@ -275,9 +276,12 @@ class Conversation:
         """Send what the client has not seen, if there is anything to say."""
         self._require_fresh_token()
         try:
-            moved = self._services.mover.move(self.connection, self.session, self.lease)
+            moved = self._services.mover.move(
+                self.connection, self.session, self.lease, newest=self._inherited
+            )
         except EngineError as error:
             raise Ended(CLOSE_AGAIN, error.code) from error
+        self._inherited = False
         now_ms = self._services.clock.now_ms()
         transition, digests = message(
             moved,

@@ -52,15 +52,19 @@ class Mover:
     def __init__(self, runner: Runner, tail: LogTail, index: SubscriptionIndex) -> None:
         self._runner, self._tail, self._index = runner, tail, index
 
-    def move(self, connection: str, session: Session, lease: Lease) -> Moved:
+    def move(
+        self, connection: str, session: Session, lease: Lease, *, newest: bool = False
+    ) -> Moved:
         """Bring every query of ``session`` to one timestamp.
+
+        ``newest``: not before the log's end as it is now, whatever is known of it.
 
         Run what the log since ``lease.seen`` touched; subscribe to what was read; then look
         at the log again. If nothing there overlaps any query of the set, that is the
         timestamp. Old subscriptions are left for the caller to remove after sending.
         """
         registered = _registered(connection, session)
-        view = self._starting_view(session, lease)
+        view = self._tail.refresh() if newest else self._starting_view(session, lease)
         identity_moved = session.identity != lease.version[1]
         entries = self._tail.since(lease.seen, view.ts) if lease.seen < view.ts else ()
         reads = {i: ReadSet(q.reads) for i, q in session.queries.items() if q.ran}
