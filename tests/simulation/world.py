@@ -189,6 +189,7 @@ class World:
         elif bad < faults.kill + faults.freeze + faults.error:
             if errors:
                 self.stats["storage errors"] += 1
+                self.note(f"{invocation.kind} is refused by the storage")
                 raise StorageUnavailable("simulated")
         elif self.chance(profile.stall):
             self.sleep(self.between(profile.stall_ms))
