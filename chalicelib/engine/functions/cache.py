@@ -16,7 +16,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 _ENTRY_BYTES: Final = 500  # what an entry takes besides its value, roughly
 
-_Key = tuple[str, bytes, str | None, bytes | None]
+_Key = tuple[str, bytes, str | None, bytes | None, bool]
 
 
 class QueryCache:
@@ -74,7 +74,9 @@ class QueryCache:
 
 
 def _key(call: Call, claims: bytes | None) -> _Key:
-    return call.path, call.arguments, call.journal, claims
+    # Whoever may not call an internal function must not be shown what it returned, and
+    # whoever may must not be told that there is none.
+    return call.path, call.arguments, call.journal, claims, call.reaches_internal
 
 
 def _claims(caller: Caller) -> bytes:

@@ -24,6 +24,11 @@ class Call(msgspec.Struct, frozen=True):
     journal: str | None = None
     trusted: bool = False
 
+    @property
+    def reaches_internal(self) -> bool:
+        """Whether internal functions answer to this call."""
+        return self.trusted or isinstance(self.caller, AdminIdentity)
+
 
 def resolve(registry: Registry, call: Call, kind: Kind | None) -> RegisteredFunction:
     """Find the function that a call names.
@@ -33,7 +38,7 @@ def resolve(registry: Registry, call: Call, kind: Kind | None) -> RegisteredFunc
         WrongFunctionKind: it is of another kind than ``kind``.
     """
     found = registry.lookup(call.path)
-    trusted = call.trusted or isinstance(call.caller, AdminIdentity)
+    trusted = call.reaches_internal
     if found is None or (found.function.visibility == "internal" and not trusted):
         path = call.path.replace(".js:", ":")
         if trusted:
