@@ -1,0 +1,1 @@
+"""Small functions, each of which shows one thing that the engine does."""

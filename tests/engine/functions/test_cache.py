@@ -1,0 +1,122 @@
+"""A cached result is served only where running again would give the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.engine.auth import AdminIdentity
+from tests.trial import Trial, user, value
+
+
+def hits(trial: Trial) -> int:
+    return trial.engine.runner.cache.hits
+
+
+class TestAHit:
+    def test_spares_the_second_run(self) -> None:
+        trial = Trial()
+        first = trial.call("calls:constant", "query")
+
+        again = trial.call("calls:constant", "query")
+
+        assert (again.value, hits(trial)) == (first.value, 2)  # known, then proved
+
+    def test_survives_commits_that_do_not_concern_it_and_is_exact_at_the_new_end(
+        self,
+    ) -> None:
+        trial = Trial()
+        trial.mutate("items:add", group="a", label="x")
+        before = trial.call("items:list", "query", group="a")
+        trial.mutate("items:add", group="b", label="y")
+
+        after = trial.call("items:list", "query", group="a")
+
+        assert (after.value, after.ts) == (before.value, before.ts + 1)
+        assert hits(trial) > 0
+
+    def test_is_refused_once_a_commit_concerns_it(self) -> None:
+        trial = Trial()
+        trial.query("items:list", group="a")
+        trial.mutate("items:add", group="a", label="x")
+
+        assert trial.query("items:list", group="a") == ["x"]
+
+    def test_is_refused_by_what_another_process_has_committed(self) -> None:
+        trial = Trial()
+        other = Trial(beside=trial)
+        trial.query("items:list", group="a")
+        other.mutate("items:add", group="a", label="x")
+
+        assert trial.query("items:list", group="a") == ["x"]
+
+    def test_is_refused_after_new_code(self) -> None:
+        trial = Trial()
+        trial.query("calls:constant")
+        trial.engine.deploy("newer")
+        before = hits(trial)
+
+        trial.query("calls:constant")
+
+        assert hits(trial) == before
+
+    @pytest.mark.parametrize("path", ["calls:now", "calls:chance"])
+    def test_never_repeats_time_or_chance(self, path: str) -> None:
+        trial = Trial()
+
+        assert trial.query(path) != trial.query(path)
+
+
+class TestIdentity:
+    def test_that_was_not_read_lets_everybody_share(self) -> None:
+        trial = Trial()
+        trial.query("calls:constant", user("ann"))
+
+        trial.query("calls:constant", user("bob"))
+
+        assert hits(trial) > 0
+
+    def test_that_was_read_keeps_results_apart(self) -> None:
+        trial = Trial()
+
+        told = [
+            trial.query("calls:whoami", who) for who in (user("ann"), user("bob"), None)
+        ]
+
+        assert told == ["ann", "bob", None]
+
+    def test_that_a_row_policy_read_keeps_results_apart(self) -> None:
+        trial = Trial()
+        trial.mutate("items:writeDiary", user("ann"), text="dear diary")
+        mine = trial.query("calls:diaries", user("ann"))
+
+        others = [trial.query("calls:diaries", user("bob")), trial.query("calls:diaries")]
+
+        assert (mine, others) == (["dear diary"], [[], []])
+
+    def test_with_equal_claims_shares_what_it_read(self) -> None:
+        trial = Trial()
+        trial.query("calls:whoami", user("ann"))
+
+        trial.query("calls:whoami", user("ann", expires_s=60))
+
+        assert hits(trial) > 0
+
+
+class TestInternalResults:
+    def test_are_not_served_to_clients(self) -> None:
+        trial = Trial()
+        trial.query("calls:secret", AdminIdentity())
+
+        assert trial.call("calls:secret", "query").value is None
+
+    def test_that_an_action_fetched_are_not_served_to_clients(self) -> None:
+        trial = Trial()
+        value(trial.call("calls:peek", "action"))
+
+        assert trial.call("calls:secret", "query").value is None
+
+    def test_are_served_to_the_admin_after_a_client_was_refused(self) -> None:
+        trial = Trial()
+        trial.call("calls:secret", "query")
+
+        assert trial.query("calls:secret", AdminIdentity()) == "the secret"
