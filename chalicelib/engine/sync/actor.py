@@ -161,7 +161,7 @@ class Actors:
         if frame is not None:
             talk.take(frame)
         look = look or lease.left != lease.drained
-        inbox = partial(self._store.inbox, connection)
+        inbox = partial(self._inbox, connection)
         while True:
             late = self._clock.now_ms() > until_ms
             if look:
@@ -184,6 +184,14 @@ class Actors:
                 saved, left=lease.left, wake_ts=lease.wake_ts
             )
             look = True
+
+    def _inbox(self, connection: str) -> list[Frame]:
+        frames = self._store.inbox(connection)
+        # A burial removes frames: whoever took their absence for a gap that has settled would
+        # run requests before those that the client is about to repeat.
+        if self._store.raise_wake(connection, 0).dead:
+            raise ConnectionGone("the session was condemned while it was run")
+        return frames
 
     def _put_back(self, talk: Conversation) -> None:
         """Leave a frame that came in hand and could not be taken up yet."""
