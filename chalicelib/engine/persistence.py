@@ -1,7 +1,7 @@
 """The storage port: one log, and the rows derived from it."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -75,7 +75,8 @@ class Persistence(Protocol):
 
         The result ends at the first position that was not seen taken, even if later ones
         were: such a reading is torn. It may be shorter than the log; an empty one means that
-        ``after`` was the head when it was read.
+        ``after`` was the head when it was read. Fewer than ``limit`` entries mean that the
+        head, or a gap, was met.
 
         Raises:
             BelowHorizon: entries after ``after`` may have been trimmed.
@@ -111,4 +112,31 @@ class Persistence(Protocol):
 
     def get(self, index: int, key: bytes) -> Row | None:
         """Read one row; None if it is absent or a tombstone."""
+        ...
+
+
+@runtime_checkable
+class Pipelined(Persistence, Protocol):
+    """A log whose only writer is this process, and which commits in groups.
+
+    Positions are given at once, so that the next entry need not wait for the one before to
+    be durable. Answers come in order; an entry that fails takes those behind it along.
+    """
+
+    def submit(self, entry: Entry) -> Callable[[], Entry | None]:
+        """Begin to append ``entry`` behind those under way; call the result for the answer.
+
+        The answer, and its errors, are those of ``append``; it comes when it is durable.
+        """
+        ...
+
+    def under_way(self) -> tuple[Entry, ...]:
+        """The entries that have a position and are not durable yet, in order.
+
+        One that is missing here was refused, or is in the tail that is read afterwards.
+        """
+        ...
+
+    def settle(self, ts: int) -> None:
+        """Return when the entry under way at ``ts`` is durable, or has failed."""
         ...

@@ -112,6 +112,14 @@ class SqlitePersistence:
         answered = self._writer.submit(entry)
         return answered or (lambda: self._at(entry.ts))
 
+    def under_way(self) -> tuple[Entry, ...]:
+        """The entries that are not durable yet."""
+        return self._writer.under_way()
+
+    def settle(self, ts: int) -> None:
+        """Wait for the entry at ``ts``."""
+        self._writer.settle(ts)
+
     def _at(self, ts: int) -> Entry:
         return self.tail(ts - 1, 1)[0]
 

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Final
@@ -126,6 +127,18 @@ class Writer:
             mine = self._pending[entry.ts] = _Pending(entry, data)
             self._queue.put(mine)
         return mine.won
+
+    def under_way(self) -> tuple[Entry, ...]:
+        """The entries that have a position and are not durable yet, in order."""
+        with self._lock:
+            return tuple(pending.entry for pending in self._pending.values())
+
+    def settle(self, ts: int) -> None:
+        """Return when the entry under way at ``ts`` is durable, or has failed."""
+        pending = self._pending.get(ts)
+        if pending is not None:
+            with suppress(EngineError):
+                pending.settled()
 
     def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do ``work`` in a transaction of its own.

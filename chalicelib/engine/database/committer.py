@@ -1,6 +1,7 @@
 """Commit: one conditional put (DESIGN.md 2), and keeping the rows near the log's end."""
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.errors import EngineError, OutcomeUnknown
 from chalicelib.engine.log import Entry
-from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.persistence import Persistence, Pipelined
 from chalicelib.engine.ports import Clock
 
 MAX_LAG_ENTRIES: Final = 500
@@ -43,6 +44,8 @@ class Committer:
 
     def __init__(self, persistence: Persistence, tail: LogTail, clock: Clock) -> None:
         self._persistence, self._tail, self._clock = persistence, tail, clock
+        self._pipeline = persistence if isinstance(persistence, Pipelined) else None
+        self._line = Lock()
 
     def commit(self, read: View, read_set: ReadSet, draft: Callable[[int], Entry]) -> Entry:
         """Commit what was read at ``read``; ``draft`` gives the entry for a timestamp.
@@ -54,6 +57,8 @@ class Committer:
             Conflicted: the reads are no longer valid. Nothing was written.
             OutcomeUnknown: a put was not answered in time.
         """
+        if self._pipeline is not None:
+            return self._commit_in_line(self._pipeline, read.ts, read_set, draft)
         self._help_when_far_behind(read)
         checked = read.ts
         entry = draft(checked + 1)
@@ -71,6 +76,35 @@ class Committer:
             entry = draft(checked + 1)
         self._tail.committed(entry)
         return entry
+
+    def _commit_in_line(
+        self,
+        pipeline: Pipelined,
+        checked: int,
+        read_set: ReadSet,
+        draft: Callable[[int], Entry],
+    ) -> Entry:
+        """Commit behind what is under way, validated against it, and wait for the disk."""
+        while True:
+            with self._line:
+                under_way = pipeline.under_way()
+                # Read afterwards: what is no longer under way is in the tail, or has failed.
+                head = self._tail.refresh().ts
+                later = self._tail.since(checked, head)
+                if later is None or read_set.touched_by_any(later):
+                    raise Conflicted("overtaken by an entry of the tail")
+                checked = head
+                ahead = [entry for entry in under_way if entry.ts > head]
+                rival = next((e for e in ahead if read_set.touched_by(e)), None)
+                entry = draft((ahead[-1].ts if ahead else head) + 1)
+                answer = pipeline.submit(entry) if rival is None else None
+            if answer is None:
+                # Running again is of no use before that one can be read.
+                pipeline.settle(rival.ts if rival is not None else head)
+                raise Conflicted("overtaken by an entry under way")
+            winner = answer()
+            if winner is None or winner.transaction == entry.transaction:
+                return winner or entry
 
     def catch_up(self) -> int:
         """Apply every entry above the watermark, in order, and move it; return where it is."""
