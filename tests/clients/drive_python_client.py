@@ -150,7 +150,8 @@ class Play:
         who.until(lambda shown: shown == subject)
         self.send(f"said by {subject}")
         said = self.client.query("messages:list", {"channel": self.channel})[-1]
-        assert (said["body"], said["author"]) == (self.sent[-1], subject)
+        seen = (said["body"], said["author"])
+        assert seen == (self.sent[-1], subject), seen
 
     def server_goes(self, wish: str) -> None:
         ask(wish)
