@@ -1,24 +1,29 @@
 """Appends to the SQLite log: how many a second, and how long each waits to be durable.
 
-``python -m benchmarks.append [entries] [threads] [directory]``. Each entry writes one
-document of 500 bytes to two indexes. Two ways to use the log: a process that hands out
-positions and lets entries follow each other before they are durable (``submit``), and
-threads that know nothing of each other and race for every position (``append``).
+Each entry writes one document of 500 bytes to two indexes. Two ways to use the log: a
+process that hands out positions and lets entries follow each other before they are durable
+(``submit``), and threads that know nothing of each other and race for every position
+(``append``).
 """
 
-import sys
 import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
+from typing import Final
 
+from benchmarks.report import Line, Number, print_table
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
 from chalicelib.engine.log import ORIGIN, Entry, Write
 from chalicelib.engine.persistence import Interval
 
-IMAGE = b'{"x":"%s"}' % (b"y" * 490)
+ENTRIES: Final = 10_000
+THREADS: Final = 64
+READS: Final = 2000
+
+IMAGE: Final = b'{"x":"%s"}' % (b"y" * 490)
 
 
 def entry(ts: int, thread: int) -> Entry:
@@ -76,17 +81,17 @@ def on_threads(run: Callable[[int, list[float]], None], threads: int) -> list[fl
     return [wait for part in waits for wait in part]
 
 
-def report(name: str, work: Callable[[], list[float]]) -> None:
-    """Print the rate and the waits of ``work``."""
+def _line(name: str, work: Callable[[], list[float]]) -> Line:
+    """Return the rate and the waits of ``work``."""
     began = time.perf_counter()
     waits = sorted(work())
     rate = len(waits) / (time.perf_counter() - began)
-    half, most = waits[len(waits) // 2] * 1e3, waits[int(len(waits) * 0.99)] * 1e3
-    print(f"{name:<28} {rate:8.0f}/s   p50 {half:6.2f} ms   p99 {most:6.2f} ms")
+    half, most = (waits[int(len(waits) * share)] * 1e3 for share in (0.5, 0.99))
+    return Line(name, (Number(rate, "/s"), Number(half, "ms"), Number(most, "ms")))
 
 
-def report_reads(log: SqlitePersistence) -> None:
-    """Print what reads cost, near the head and in the rows."""
+def _reads(log: SqlitePersistence) -> list[Line]:
+    """Return what reads cost, near the head and in the rows."""
     head = log.marks().applied
     reads: dict[str, Callable[[int], object]] = {
         "empty tail": lambda _: log.tail(head),
@@ -96,33 +101,42 @@ def report_reads(log: SqlitePersistence) -> None:
             Interval(2, b"%02d" % (n % 97), None), reverse=False, limit=20
         ),
     }
+    lines = []
     for name, read in reads.items():
         began = time.perf_counter()
-        for n in range(2000):
+        for n in range(READS):
             read(n)
-        print(f"{name:<28} {(time.perf_counter() - began) * 500:8.1f} µs")
+        spent_us = (time.perf_counter() - began) / READS * 1e6
+        lines.append(Line(name, (Number(spent_us, "µs"),)))
+    return lines
 
 
-def main() -> None:
+def run() -> None:
     """Measure, and print."""
-    entries = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    threads = int(sys.argv[2]) if len(sys.argv) > 2 else 64
-    parent = sys.argv[3] if len(sys.argv) > 3 else None
     with (
-        TemporaryDirectory(dir=parent) as directory,
+        TemporaryDirectory() as directory,
         SqlitePersistence(Path(directory)) as log,
     ):
-        report(
-            f"{threads} threads, following", lambda: follow(log, ORIGIN + entries, threads)
-        )
-        until = log.marks().applied
-        report(
-            f"{threads} threads, racing", lambda: race(log, until + entries // 10, threads)
-        )
-        until = log.marks().applied
-        report("1 thread", lambda: race(log, until + entries // 10, 1))
-        report_reads(log)
+
+        def more(entries: int) -> int:
+            return log.marks().applied + entries
+
+        lines = [
+            _line(
+                f"{THREADS} threads, following",
+                lambda: follow(log, more(ENTRIES), THREADS),
+            ),
+            _line(
+                f"{THREADS} threads, racing",
+                lambda: race(log, more(ENTRIES // 20), THREADS),
+            ),
+            _line("1 thread", lambda: race(log, more(ENTRIES // 20), 1)),
+        ]
+        reads = _reads(log)
+    assert ENTRIES > READS
+    print_table("Appends to the SQLite log, durable", ("rate", "p50", "p99"), lines)
+    print_table("Reads of the SQLite log and rows", ("time",), reads)
 
 
 if __name__ == "__main__":
-    main()
+    run()

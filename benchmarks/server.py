@@ -1,0 +1,79 @@
+"""A local server of a benchmark's own: ``python -m local`` in a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+START_S: Final = 60
+STOP_S: Final = 10
+HANG_UP_S: Final = 0.5
+"""Time for the server to notice that its clients are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server listens, and its process."""
+
+    port: int
+    pid: int
+
+
+@contextmanager
+def serving(log_level: str = "WARNING") -> Iterator[Server]:
+    """Serve the benchmarks' app out of an empty SQLite file until the block ends."""
+    with TemporaryDirectory() as directory:
+        port, site_port = _free_ports(2)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local"],
+            cwd=REPOSITORY,
+            env={
+                **os.environ,
+                "GEOFLOW_APPS": "benchmarks.app",
+                "GEOFLOW_DATA": directory,
+                "GEOFLOW_LOG_LEVEL": log_level,
+                "GEOFLOW_PORT": str(port),
+                "GEOFLOW_SITE_PORT": str(site_port),
+                "GEOFLOW_STORE": "sqlite",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            _wait_until_ready(port, process)
+            yield Server(port, process.pid)
+        finally:
+            time.sleep(HANG_UP_S)
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + START_S
+    address = f"http://127.0.0.1:{port}/ready"
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("the local server did not become ready")
+
+
+def _free_ports(how_many: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(how_many)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
