@@ -6,7 +6,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -22,7 +21,6 @@ from chalicelib.engine.auth import (
 )
 from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
-from chalicelib.engine.errors import BadMessage
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Gateway, JobQueue, SessionStore, SubscriptionIndex
@@ -170,20 +168,15 @@ def _authenticator(
     verifier: IdentityVerifier, admin_key: str | None
 ) -> Callable[[Authenticate], Caller]:
     def verify(message: Authenticate) -> Caller:
+        credential: Credential | None = None
         match message.token_type:
-            case "None":
-                return None
             case "User":
-                credential: Credential = BearerToken(message.value or "")
+                credential = BearerToken(message.value or "")
             case "Admin":
-                acting_as: dict[str, Any] | None = (
-                    message.acting_as or message.impersonating
-                )
+                acting_as = message.acting_as or message.impersonating
                 credential = parse_admin_key(message.value or "", acting_as)
-            case _:
-                raise BadMessage(
-                    f"tokenType {message.token_type!r} is none of User, Admin, None"
-                )
+            case "None":
+                pass
         return identify(credential, verifier=verifier, admin_key=admin_key)
 
     return verify

@@ -318,7 +318,7 @@ def _address(request: Request) -> str:
 def _body(request: Request, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadJsonBody(f"the body is not what this endpoint takes: {error}") from None
 
 

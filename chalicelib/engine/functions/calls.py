@@ -66,7 +66,7 @@ def arguments_object(text: bytes) -> bytes:
         return text
     try:
         found = msgspec.json.decode(text, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadArguments(_WANTED) from error
     if not found:
         return b"{}"

@@ -1,7 +1,7 @@
 """The messages of the sync protocol: each is its own wire form (PROTOCOL.md 4)."""
 
 import base64
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -11,6 +11,15 @@ ZERO_TS: Final = 0
 """The timestamp of a connection before its first transition."""
 
 _TS_BYTES: Final = 8
+
+Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+"""Ids and versions that a client counts. Source: the wire, where they are 32 bits wide."""
+
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+"""The name that a client gives itself; it becomes part of keys. Clients send 36 characters."""
+
+Milliseconds = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)]
+"""A client's clock, milliseconds since the Unix epoch."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="type"):
@@ -23,17 +32,17 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fi
 class Connect(_Message, frozen=True, kw_only=True, tag="Connect"):
     """First on every socket: which session, and its how manieth connection."""
 
-    session_id: str
-    connection_count: int = 0
+    session_id: Name
+    connection_count: Count = 0
     last_close_reason: str | None = None
-    client_ts: int = 0
+    client_ts: Milliseconds = 0
     max_observed_timestamp: str | None = None
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="Add"):
     """Subscribe to a query."""
 
-    query_id: int
+    query_id: Count
     udf_path: str
     args: msgspec.Raw
     journal: str | None = None
@@ -43,21 +52,21 @@ class Add(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="Add"):
 class Remove(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="Remove"):
     """End a subscription."""
 
-    query_id: int
+    query_id: Count
 
 
 class ModifyQuerySet(_Message, frozen=True, kw_only=True, tag="ModifyQuerySet"):
     """Subscribe and unsubscribe, atomically."""
 
-    base_version: int
-    new_version: int
+    base_version: Count
+    new_version: Count
     modifications: tuple[Add | Remove, ...]
 
 
 class Mutation(_Message, frozen=True, kw_only=True, tag="Mutation"):
     """Run a mutation."""
 
-    request_id: int
+    request_id: Count
     udf_path: str
     args: msgspec.Raw
     component_path: str | None = None
@@ -66,7 +75,7 @@ class Mutation(_Message, frozen=True, kw_only=True, tag="Mutation"):
 class Action(_Message, frozen=True, kw_only=True, tag="Action"):
     """Run an action."""
 
-    request_id: int
+    request_id: Count
     udf_path: str
     args: msgspec.Raw
     component_path: str | None = None
@@ -75,8 +84,8 @@ class Action(_Message, frozen=True, kw_only=True, tag="Action"):
 class Authenticate(_Message, frozen=True, kw_only=True, tag="Authenticate"):
     """Change who is calling. ``impersonating`` is an alias of ``acting_as``."""
 
-    base_version: int
-    token_type: str
+    base_version: Count
+    token_type: Literal["User", "Admin", "None"]
     value: str | None = None
     acting_as: dict[str, Any] | None = None
     impersonating: dict[str, Any] | None = None
@@ -235,7 +244,7 @@ def decode_client(body: bytes) -> ClientMessage:
     """
     try:
         message: ClientMessage = _client.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage(f"Received Invalid JSON on websocket: {error}") from error
     return message
 
