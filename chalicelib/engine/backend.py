@@ -262,9 +262,11 @@ class Backend:
         request = Request(job.session, job.request_id)
         if not self.runner.claim(request, job.path, job.caller):
             return  # delivered twice: whoever claimed it runs it, or has died of it
-        outcome = self._actions.action(Call(job.path, bytes(job.arguments), job.caller))
         response = action_response(
-            job.request_id, outcome, redacted=self.behaviour.redacted
+            job.request_id,
+            self._actions.once(Call(job.path, bytes(job.arguments), job.caller)),
+            redacted=self.behaviour.redacted,
+            max_bytes=self.behaviour.max_message_bytes,
         )
         done = ActionDone(request_id=job.request_id, response=msgspec.Raw(encode(response)))
         frame = Frame(f"action-{job.request_id}", self._ports.clock.now_ms(), encode(done))

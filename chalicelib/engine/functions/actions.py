@@ -5,10 +5,11 @@ from typing import Any
 
 from chalicelib.engine.auth import Caller
 from chalicelib.engine.database.tail import LogTail
+from chalicelib.engine.errors import EngineError
 from chalicelib.engine.functions.calls import Call, arguments_object, resolve
 from chalicelib.engine.functions.context import ActionCtx, Auth, Calls
 from chalicelib.engine.functions.log_lines import Log
-from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.outcome import Outcome, failure_of
 from chalicelib.engine.functions.registration import Function
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.ports import Clock
@@ -35,6 +36,14 @@ class ActionRunner:
             return Outcome(self._tail.view().ts, failure=failure, log_lines=log.lines)
         head = self._tail.refresh()
         return Outcome(head.ts, value, log_lines=log.lines, result=result)
+
+    def once(self, call: Call) -> Outcome:
+        """Run an action that nobody will run again: what could be retried is its failure too."""
+        try:
+            return self.action(call)
+        except EngineError as error:
+            failure = failure_of(error, self._runner.new_request_id())
+            return Outcome(self._tail.view().ts, failure=failure)
 
     def context(self, caller: Caller, log: Log) -> ActionCtx:
         """Return what an action, or an HTTP function, is given."""

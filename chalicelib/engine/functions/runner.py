@@ -17,6 +17,7 @@ from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import (
     BelowHorizon,
+    EntryTooLarge,
     InvalidId,
     OptimisticConcurrencyControlFailure,
     ResultTooLarge,
@@ -200,6 +201,12 @@ class Runner:
             entry = self._committer.commit(view, read_set, Draft(draft))
         except Conflicted:
             return None
+        except EntryTooLarge as error:
+            # Nothing was written, and nothing would be by running it again.
+            too_large = msgspec.structs.replace(run, error=error)
+            head = self._tail.refresh()
+            valid = self._holds(read_set, view, head)
+            return self._outcome(too_large, call, head.ts) if valid else None
         return Outcome(entry.ts, run.value, log_lines=run.log_lines, result=run.result)
 
     def was_answered(self, request: Request) -> bool:
@@ -321,9 +328,13 @@ class Runner:
         """
         if getattr(error, "retryable", False):
             raise error
-        request_id = self._ids.seed()[:8].hex()
+        request_id = self.new_request_id()
         self._report(error, path, request_id)
         return failure_of(error, request_id)
+
+    def new_request_id(self) -> str:
+        """A name under which operators find what clients were told of a failure."""
+        return self._ids.seed()[:8].hex()
 
     def table_of(self) -> Callable[[str], str | None]:
         """How an action's arguments are judged: the table of an id, at the known log's end."""

@@ -29,7 +29,11 @@ from chalicelib.engine.sync.messages import (
     encode,
 )
 from chalicelib.engine.sync.order import GAP_PATIENCE_MS, Received, Timing, choose, place
-from chalicelib.engine.sync.outbox import Outbox, mutation_response
+from chalicelib.engine.sync.outbox import (
+    RESPONSE_ENVELOPE_BYTES,
+    Outbox,
+    mutation_response,
+)
 from chalicelib.engine.sync.session import (
     Answer,
     Effect,
@@ -249,13 +253,16 @@ class Conversation:
             outcome = self._services.runner.mutation(
                 call,
                 Request(self.session.id, request.request_id),
-                max_value_bytes=self._services.max_message_bytes - 1024,
+                max_value_bytes=self._services.max_message_bytes - RESPONSE_ENVELOPE_BYTES,
             )
         except EngineError as error:
             # Conflicts without end, or an unknown outcome: the client comes back and repeats.
             raise Ended(CLOSE_AGAIN, error.code) from error
         response = mutation_response(
-            request.request_id, outcome, redacted=self._services.redacted
+            request.request_id,
+            outcome,
+            redacted=self._services.redacted,
+            max_bytes=self._services.max_message_bytes,
         )
         self._outbox.post(response)
 

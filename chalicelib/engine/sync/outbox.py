@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.errors import ResultTooLarge
+from chalicelib.engine.functions.outcome import Outcome, failure_of
 from chalicelib.engine.ports import Clock, Gateway
 from chalicelib.engine.sync.messages import (
     ActionResponse,
@@ -19,6 +20,10 @@ from chalicelib.engine.sync.messages import (
 
 _ENVELOPE_BYTES: Final = 512
 """Room for what stands around the text in a ``TransitionChunk``."""
+
+
+RESPONSE_ENVELOPE_BYTES: Final = 1024
+"""Room for what stands around the value, the error and the log lines of a response."""
 
 
 class Outbox:
@@ -66,10 +71,43 @@ class Outbox:
         self.sent_ms = self._clock.now_ms()
 
 
+def _fitting(outcome: Outcome, request_id: int, max_bytes: int) -> Outcome:
+    """As much of ``outcome`` as one message of ``max_bytes`` carries.
+
+    Log lines that do not fit are left out. A value or an error that does not fit is replaced
+    by an error that says so: a response cannot be cut, and one that cannot be posted would
+    have the client come back and repeat its request for ever.
+    """
+    room = max_bytes - RESPONSE_ENVELOPE_BYTES
+    length = _length(outcome)
+    if length > room:
+        what = "value" if outcome.failure is None else "error"
+        too_long = ResultTooLarge(f"the {what} has {length} bytes, {room} can be sent")
+        name = outcome.failure.request_id if outcome.failure else f"{request_id:016x}"
+        outcome = msgspec.structs.replace(outcome, failure=failure_of(too_long, name))
+        length = _length(outcome)
+    kept: list[str] = []
+    for line in outcome.log_lines:
+        length += len(msgspec.json.encode(line)) + 1
+        if length > room:
+            break
+        kept.append(line)
+    return msgspec.structs.replace(outcome, log_lines=tuple(kept))
+
+
+def _length(outcome: Outcome) -> int:
+    failure = outcome.failure
+    if failure is None:
+        return len(outcome.value or b"")
+    text = msgspec.json.encode(failure.message(redacted=False))
+    return len(text) + len(failure.data or b"")
+
+
 def mutation_response(
-    request_id: int, outcome: Outcome, *, redacted: bool
+    request_id: int, outcome: Outcome, *, redacted: bool, max_bytes: int
 ) -> MutationResponse:
     """Answer a mutation."""
+    outcome = _fitting(outcome, request_id, max_bytes)
     lines = () if redacted else outcome.log_lines
     failure = outcome.failure
     if failure is None:
@@ -91,8 +129,11 @@ def mutation_response(
     )
 
 
-def action_response(request_id: int, outcome: Outcome, *, redacted: bool) -> ActionResponse:
+def action_response(
+    request_id: int, outcome: Outcome, *, redacted: bool, max_bytes: int
+) -> ActionResponse:
     """Answer an action."""
+    outcome = _fitting(outcome, request_id, max_bytes)
     failure = outcome.failure
     result = (
         msgspec.Raw(outcome.value or b"null")
