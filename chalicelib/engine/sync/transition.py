@@ -130,7 +130,12 @@ def message(
 ) -> tuple[Transition, dict[int, bytes]]:
     """Write the transition from the version last sent, and the digests that go with it."""
     session, sent = moved.session, lease.version
-    kept = {i: d for i, d in digests.items() if i in session.queries}
+    # An id that was dropped and added again is a new query: its client holds nothing of it.
+    kept = {
+        i: d
+        for i, d in digests.items()
+        if i in session.queries and i not in session.dropped
+    }
     changes: list[Modification] = [
         QueryRemoved(query_id=i) for i in session.dropped if i in digests
     ]
