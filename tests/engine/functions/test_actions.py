@@ -1,0 +1,75 @@
+"""Actions do anything, through transactions of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.engine.errors import Conflict
+from tests.apps.trial.calls import RUNS
+from tests.trial import Trial, user, value
+
+
+@pytest.fixture(autouse=True)
+def _no_runs() -> None:
+    RUNS.clear()
+
+
+def test_an_action_sees_what_its_own_mutations_wrote() -> None:
+    trial = Trial()
+
+    outcome = trial.call("calls:run", "action", name="a")
+
+    assert (value(outcome), RUNS) == (1, ["a"])
+    assert outcome.log_lines == ("[INFO] 'running' 'a'",)
+
+
+def test_an_action_ends_at_the_end_of_the_log() -> None:
+    trial = Trial()
+
+    outcome = trial.call("calls:run", "action", name="a")
+
+    assert outcome.ts == trial.engine.head()
+
+
+def test_an_action_may_call_internal_functions_and_other_actions() -> None:
+    trial = Trial()
+
+    assert value(trial.call("calls:peek", "action")) == "the secret"
+    assert value(trial.call("calls:nested", "action", name="a")) == 1
+
+
+def test_errors_of_what_it_calls_arrive_as_they_were_raised() -> None:
+    trial = Trial()
+
+    assert value(trial.call("calls:catch", "action", group="a")) == "not today"
+    assert trial.query("items:list", group="a") == []
+
+
+def test_what_it_calls_is_called_in_the_name_of_its_own_caller() -> None:
+    trial = Trial()
+
+    authors = [
+        value(trial.call("calls:author", "action", who)) for who in (user("ann"), None)
+    ]
+
+    assert authors == ["ann", None]
+
+
+def test_a_failed_action_keeps_its_data_and_what_it_did_before() -> None:
+    trial = Trial()
+
+    outcome = trial.call("calls:failOutside", "action", name="a")
+
+    assert outcome.failure is not None
+    assert isinstance(outcome.failure.error, Conflict)
+    assert outcome.failure.data is not None
+    assert RUNS == ["a"]
+
+
+def test_a_cached_query_result_may_be_changed_without_harm() -> None:
+    trial = Trial()
+    trial.call("calls:run", "action", name="a")
+
+    again = trial.call("calls:run", "action", name="a")
+
+    assert value(again) == 2
