@@ -103,6 +103,8 @@ class Committer:
                 pipeline.settle(rival.ts if rival is not None else head)
                 raise Conflicted("overtaken by an entry under way")
             winner = answer()
+            # Whoever goes on from here sees what it has just committed.
+            self._tail.refresh()
             if winner is None or winner.transaction == entry.transaction:
                 return winner or entry
 

@@ -112,8 +112,9 @@ class Conversation:
         self._taken: set[str] = set()
         self._answered: dict[int, bool] = {}
         self._looked_ms = 0.0
-        # Somebody else may have answered what this process has not read yet.
-        self._inherited = lease.due
+        # What the client waits for may lie beyond what this process has read of the log:
+        # somebody else may have answered it, or an action have done it elsewhere.
+        self._behind = lease.due
         self._digests = unpack(lease.digests)
         self._outbox = Outbox(
             services.gateway, services.clock, connection, services.max_message_bytes
@@ -223,6 +224,7 @@ class Conversation:
                 self._start_action(message)
             case Answer(message=message):
                 self._outbox.post_raw(bytes(message.response))
+                self._behind = True
 
     def _sign_in(self, request: Authenticate) -> None:
         try:
@@ -265,6 +267,10 @@ class Conversation:
             max_bytes=self._services.max_message_bytes,
         )
         self._outbox.post(response)
+        # The transition that resolves it must not be older.
+        self.lease = msgspec.structs.replace(
+            self.lease, wake_ts=max(self.lease.wake_ts, outcome.ts)
+        )
 
     def _start_action(self, request: Action) -> None:
         self._require_fresh_token()
@@ -284,11 +290,11 @@ class Conversation:
         self._require_fresh_token()
         try:
             moved = self._services.mover.move(
-                self.connection, self.session, self.lease, newest=self._inherited
+                self.connection, self.session, self.lease, newest=self._behind
             )
         except EngineError as error:
             raise Ended(CLOSE_AGAIN, error.code) from error
-        self._inherited = False
+        self._behind = False
         now_ms = self._services.clock.now_ms()
         transition, digests = message(
             moved,
