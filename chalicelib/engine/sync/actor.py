@@ -167,7 +167,7 @@ class Actors:
             if look:
                 talk.look(inbox)
             if not late:
-                talk.work(until_ms, inbox)
+                late = not talk.work(until_ms, inbox)
             self._put_back(talk)
             saved = self._save(connection, talk)
             if self._store.release(connection, owner, saved, final=late):

@@ -147,8 +147,22 @@ class Conversation:
         self._handed.clear()
         return left
 
-    def work(self, until_ms: float, inbox: Callable[[], list[Frame]]) -> None:
-        """Take up every frame that is ready, then move the session on if that is due."""
+    def work(self, until_ms: float, inbox: Callable[[], list[Frame]]) -> bool:
+        """Take up every frame that is ready, then move the session on if that is due.
+
+        Returns:
+            False if ready frames are left, since it is later than ``until_ms``.
+        """
+        in_time = self._take_up_ready(until_ms, inbox)
+        if in_time:
+            self._give_up_gaps()
+        self._give_up_actions()
+        if self.session.id and (self.lease.due or self.lease.wake_ts > self.lease.seen):
+            self._move()
+        self._ping_if_idle()
+        return in_time
+
+    def _take_up_ready(self, until_ms: float, inbox: Callable[[], list[Frame]]) -> bool:
         while self._services.clock.now_ms() <= until_ms:
             timing = self._timing()
             waiting = sorted(self._waiting.values(), key=place)
@@ -161,12 +175,8 @@ class Conversation:
                 self._services.clock.wait_ms(max(0, look_ms - timing.now_ms))
                 self.look(inbox)
             else:
-                break
-        self._give_up_gaps()
-        self._give_up_actions()
-        if self.session.id and (self.lease.due or self.lease.wake_ts > self.lease.seen):
-            self._move()
-        self._ping_if_idle()
+                return True
+        return False
 
     def _timing(self) -> Timing:
         return Timing(
@@ -343,7 +353,8 @@ class Conversation:
         oldest_ms = min(r.frame.stamp_ms for r in self._waiting.values())
         if self._services.settle_ms == 0:
             self._fatal(BadMessage("a message builds on one that was never sent"))
-        if self._services.clock.now_ms() - oldest_ms > GAP_PATIENCE_MS:
+        # Only what the last look did not find has not come.
+        if self._looked_ms - oldest_ms > GAP_PATIENCE_MS:
             raise Ended(CLOSE_AGAIN, "FrameLost")
         self._services.send_wake(self.connection, GAP_PATIENCE_MS + 1)
 
