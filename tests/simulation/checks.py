@@ -1,21 +1,19 @@
 """What must hold when everything has come to rest."""
 
-from chalicelib.engine.log import rows
+from chalicelib.engine.database.catalogue import (
+    CATALOGUE_TABLE,
+    Catalogue,
+    decode_catalogue,
+)
+from chalicelib.engine.log import IndexKey, rows
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
 from tests.simulation.world import Broken
 
 
 def check_rows(platform: Platform, oracle: Oracle) -> None:
-    """Compare the rows with what the log says they are."""
-    expected: dict[tuple[int, bytes], bytes] = {}
-    for entry in oracle.entries:
-        for row in rows(entry):
-            if row.image is None:
-                expected.pop((row.index, row.key), None)
-            else:
-                expected[row.index, row.key] = row.image
-    found = platform.storage.live_rows()
+    """Compare the rows with those that the replayed documents have, in every index."""
+    expected, found = _expected(oracle), platform.storage.live_rows()
     if found != expected:
         wrong = [
             (key, expected.get(key), found.get(key))
@@ -23,3 +21,36 @@ def check_rows(platform: Platform, oracle: Oracle) -> None:
             if found.get(key) != expected.get(key)
         ]
         raise Broken(f"{len(wrong)} rows are not the replay's: {wrong[:3]}")
+
+
+def _expected(oracle: Oracle) -> dict[IndexKey, bytes | None]:
+    images: dict[tuple[int, bytes], bytes] = {}
+    expected: dict[IndexKey, bytes | None] = {}
+    catalogue = Catalogue()
+    for entry in oracle.entries:
+        for write in entry.writes:
+            images.pop((write.table, write.id), None)
+            if write.after is not None:
+                images[write.table, write.id] = write.after
+            if write.table == CATALOGUE_TABLE and write.after is not None:
+                catalogue = decode_catalogue(write.after)
+        if entry.request is not None:
+            answer = next(rows(entry))
+            expected[entry.request.key] = answer.image
+    tables = {table.number: table for table in catalogue.tables.values()}
+    for (number, internal), image in images.items():
+        if number == CATALOGUE_TABLE:
+            expected[number, internal] = image
+        else:
+            for key in tables[number].keys(internal, image):
+                expected[key] = image
+    return expected
+
+
+def check_failures(oracle: Oracle, failed: list[str]) -> None:
+    """Refuse mutations that took effect although their caller was told that they did not."""
+    for tag in failed:
+        if oracle.asked[tag].ts is not None:
+            raise Broken(
+                f"{tag} took effect at {oracle.asked[tag].ts}, and was said to fail"
+            )

@@ -225,6 +225,9 @@ class Client:
             return
         if world.now_ms - self._heard_ms > SILENCE_MS:
             world.stats["given up"] += 1
+            enlisted = self._platform.sessions.is_enlisted(connection)
+            if enlisted and self._heard_ms > world.calm_ms:
+                raise Broken(f"{connection} was left in silence")
             self._lose(held)
         else:
             world.at(LOOK_AT_SILENCE_MS, lambda: self._mind(connection), awaited=False)

@@ -8,7 +8,7 @@ from typing_extensions import override
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.engine.log import IndexKey
-from chalicelib.engine.ports import Acquired, Frame, Lease, Subscription
+from chalicelib.engine.ports import Acquired, Frame, Lease, Subscription, roster_shard
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -101,6 +101,11 @@ class SlowSessions:
     def enlist(self, connection: str, session: str, number: int) -> list[str]:
         """Record whose connection this is."""
         return self._call(lambda: self.inner.enlist(connection, session, number))
+
+    def is_enlisted(self, connection: str) -> bool:
+        """Tell whether the tick visits a session."""
+        roster = self.inner.roster(roster_shard(connection))
+        return connection in [name for name, _ in roster]
 
     def roster(self, shard: int) -> list[tuple[str, Lease]]:
         """Read one part of the roster."""

@@ -1,6 +1,7 @@
 """Callers without a session: each call is one invocation, and exact at one timestamp."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from chalicelib.engine.backend import Backend
@@ -12,6 +13,10 @@ from tests.simulation.client import USERS, any_mutation
 from tests.simulation.oracle import Asked, Oracle, Refused, evaluate, perform
 from tests.simulation.platform import Platform, user
 from tests.simulation.world import Broken
+
+
+MOST_OF_STORM = 100
+"""Entries in the log at which a storm ends."""
 
 
 class HttpCaller:
@@ -42,9 +47,9 @@ class HttpCaller:
             self._query_in_past()
 
     def _storm(self) -> None:
-        if self._oracle.head - self._first < self._world.profile.storm * 30:
-            self._mutate()
-            self._world.at(self._world.between((1, 20)), self._storm)
+        """Mutate again as soon as the mutation before has been answered."""
+        if self._oracle.head - self._first < MOST_OF_STORM:
+            self._mutate(lambda: self._world.at(1, self._storm))
 
     def _query(self) -> None:
         path, args, who = self._drawn()
@@ -69,8 +74,7 @@ class HttpCaller:
         def work(backend: Backend) -> None:
             call = Call(path, json.dumps(args).encode(), user(who))
             outcome = backend.query_in_past(call, ts)
-            if outcome.ts != ts and ts <= head:
-                self._check_query(path, args, who, outcome)
+            self._check_query(path, args, who, outcome)
 
         self._platform.invoke("query in past", work)
 
@@ -96,7 +100,7 @@ class HttpCaller:
                 f"{path} {args} at {outcome.ts} gave {_answer(outcome)}, replayed: {expected}"
             )
 
-    def _mutate(self) -> None:
+    def _mutate(self, done: Callable[[], None] = lambda: None) -> None:
         tag = f"http:{self._number}"
         self._number += 1
         path, args = any_mutation(self._platform, tag)
@@ -121,7 +125,7 @@ class HttpCaller:
             elif asked.ts != outcome.ts:
                 raise Broken(f"{tag} was answered for {outcome.ts} and is at {asked.ts}")
 
-        self._platform.invoke("mutation", work)
+        self._platform.invoke("mutation", work, done=done)
 
 
 def _answer(outcome: Outcome) -> Any:

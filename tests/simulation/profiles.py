@@ -64,4 +64,20 @@ CALM = Profile()
 FAULTY = replace(CALM, ticks=True, faults=Faults())
 LOCAL = replace(CALM, ordered=True, settle_ms=0, frame_ms=(0, 3), processes=1)
 
-PROFILES = {"calm": CALM, "faulty": FAULTY, "local": LOCAL}
+STORM = replace(CALM, storm=3, acts=(4, 10))
+DEPLOY = replace(CALM, deploy=True, http=12, stall=0.1)
+FAULTY_DEPLOY = replace(FAULTY, deploy=True)
+SLOW = replace(CALM, post_ms=(50, 6000), acts=(10, 24), http=12)
+PIECES = replace(CALM, max_message_bytes=2048)
+
+PROFILES = {
+    "calm": CALM,
+    "faulty": FAULTY,
+    "local": LOCAL,
+    "storm": STORM,
+    "deploy": DEPLOY,
+    "faulty deploy": FAULTY_DEPLOY,
+    "slow": SLOW,
+    "pieces": PIECES,
+}
+"""Every kind of world by name."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from tests.simulation.checks import check_rows
+from tests.simulation.background import Background
+from tests.simulation.checks import check_failures, check_rows
 from tests.simulation.client import Client
 from tests.simulation.http import HttpCaller
 from tests.simulation.oracle import Oracle
@@ -31,6 +32,7 @@ class Simulation:
             for name in "xyzuvw"[: world.random.randint(low, high)]
         ]
         self.http = HttpCaller(self.platform, self.oracle)
+        self.background = Background(self.platform, self.oracle)
 
     def run(self) -> None:
         """Run to the end.
@@ -51,6 +53,7 @@ class Simulation:
             world.at(world.between((0, 100)), client.open)
             world.at(200, client.live)
         self.http.start()
+        self.background.start()
         world.run()
 
     def _come_to_rest(self) -> None:
@@ -72,6 +75,7 @@ class Simulation:
         self.platform.invoke("last", lambda backend: _applied(backend.commits(head, head)))
         self.world.run()
         check_rows(self.platform, self.oracle)
+        check_failures(self.oracle, self.http.failed)
 
 
 def _applied(_: int) -> None:

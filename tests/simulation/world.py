@@ -45,6 +45,7 @@ class World:
         self.random, self.profile = Random(seed), profile
         self.faults: Faults = profile.faults
         self.now_ms = BEGINNING_MS
+        self.calm_ms = float("inf")
         self.stats: Counter[str] = Counter()
         self.digest = 0
         self.trace: Callable[[str], None] | None = None
@@ -95,8 +96,9 @@ class World:
             self.now_ms = self._until_ms
 
     def calm_down(self) -> None:
-        """End all faults."""
+        """End all faults; the last that was frozen wakes up by ``calm_ms``."""
         self.faults = NONE
+        self.calm_ms = self.now_ms + self.profile.faults.freeze_ms[1]
 
     def close(self) -> None:
         """End every invocation that is still under way."""

@@ -1,0 +1,1 @@
+"""The app after a deployment that adds an index."""

@@ -1,0 +1,21 @@
+"""The same table, with one index more."""
+
+from __future__ import annotations
+
+from chalicelib.engine.server import Document, PolicyCtx, index, indexed
+
+
+class Mark(Document, table="marks"):
+    """What one mutation left behind."""
+
+    key: int = indexed()
+    tag: str = indexed()
+    author: str | None
+    by_key = index(key)
+    by_tag = index(tag)
+
+    def can_read(self, ctx: PolicyCtx) -> bool:
+        """Let everybody read."""
+        return True
+
+    can_write = can_read

@@ -1,0 +1,72 @@
+"""What goes on besides: appliers that are late, and a deployment."""
+
+import json
+
+from chalicelib.engine.backend import Backend
+from chalicelib.engine.errors import IndexNotReady
+from chalicelib.engine.functions.calls import Call
+from tests.simulation.oracle import Oracle
+from tests.simulation.platform import Platform
+from tests.simulation.world import Broken
+
+NEXT_APP = "tests.simulation.app_next"
+MOST_LATE_MS = 3000.0
+
+
+class Background:
+    """Starts them at random times."""
+
+    def __init__(self, platform: Platform, oracle: Oracle) -> None:
+        self._platform, self._world, self._oracle = platform, platform.world, oracle
+        self._next: Backend | None = None
+
+    def start(self) -> None:
+        """Plan everything."""
+        world, profile = self._world, self._world.profile
+        span_ms = profile.think_ms[1] * profile.acts[1] / 2
+        for _ in range(profile.appliers):
+            world.at(world.between((50, span_ms)), self._apply_late)
+        if profile.deploy:
+            world.at(world.between((200, span_ms / 2)), self._deploy)
+            for _ in range(4):
+                world.at(world.between((300, span_ms)), self._query_next)
+
+    def _apply_late(self) -> None:
+        """Apply one entry that was above the watermark, long after it was read."""
+        storage, world = self._platform.storage, self._world
+
+        def work(_: Backend) -> None:
+            entries = storage.tail(storage.marks().applied)
+            if entries:
+                entry = world.random.choice(entries)
+                world.sleep(world.between((0, MOST_LATE_MS)))
+                storage.apply([entry])
+
+        self._platform.invoke("applier", work)
+
+    def _deploy(self) -> None:
+        deployer = self._platform.backend(NEXT_APP)
+        self._platform.invoke(
+            "deploy", lambda _: _ignore(deployer.deploy("v2")), again=self._deploy
+        )
+
+    def _query_next(self) -> None:
+        """Query with the next app's code, which may run before and beside its deployment."""
+        backend = self._next = self._next or self._platform.backend(NEXT_APP)
+
+        def work(_: Backend) -> None:
+            try:
+                outcome = backend.call(Call("found:all", b"{}"), "query")
+            except IndexNotReady:
+                return
+            expected = sorted(mark.tag for mark in self._oracle.at(outcome.ts).values())
+            found = json.loads(outcome.value or b"null")
+            if sorted(found) != expected:
+                raise Broken(f"by_tag at {outcome.ts} holds {found}, replayed: {expected}")
+            self._world.stats["queries of a new index"] += 1
+
+        self._platform.invoke("query of the next app", work)
+
+
+def _ignore(_: object) -> None:
+    """Let a result go."""
