@@ -46,10 +46,12 @@ from local.websocket import GatewaySocket
 _SYNC_PATH: Final = re.compile(r"(?:/.*)?/api(?:/+\d+\.\d+\.\d+[^/]*)?/+sync/?")
 """Where clients open their socket: any version, any prefix, doubled slashes too.
 
-Source: PROTOCOL.md 4.1.
+Source: docs/protocol.md 4.1.
 """
 
-_MESSAGE_TYPE: Final = re.compile(r'"type"\s*:\s*"(\w{1,40})"')
+_MESSAGE_TYPE: Final = re.compile(
+    r'"type"\s*:\s*"(Connect|ModifyQuerySet|Mutation|Action|Authenticate|Event)"'
+)
 _TOO_LARGE: Final = refusal(413, "Request Too Long", "RequestTooLongException")
 _NO_ROUTE: Final = refusal(
     403, "Missing Authentication Token", "MissingAuthenticationTokenException"
