@@ -68,7 +68,7 @@ LOCAL: Final = Limits(
 )
 """What one process on a laptop can carry: as generous as the server that clients know.
 
-Source: PROTOCOL.md 4.1 (64 MiB a message); an action may run for ten minutes.
+Source: docs/protocol.md 4.1 (64 MiB a message); an action may run for ten minutes.
 """
 
 OUTGOING_BYTES: Final = 16 * MIB

@@ -34,7 +34,7 @@ PING_S: Final = 30.0
 LOST_S: Final = 120.0
 """After so much silence, pongs included, a connection is given up.
 
-Source: PROTOCOL.md 4.1, the server that clients know.
+Source: docs/protocol.md 4.1, the server that clients know.
 """
 
 

@@ -61,7 +61,7 @@ class ApiGateway:
             config=Config(
                 connect_timeout=CONNECT_S,
                 read_timeout=READ_S,
-                # The SDK would repeat a message that has been delivered (HAZARDS.md A7).
+                # The SDK would repeat a message that has been delivered (docs/hazards.md A7).
                 retries={"mode": "standard", "total_max_attempts": 1},
                 max_pool_connections=POSTS_AT_ONCE,
                 tcp_keepalive=True,

@@ -136,10 +136,10 @@ MAX_QUEUED_ACTIONS: Final = 1000
 # Sessions
 
 MAX_INBOX_FRAMES: Final = 1000
-"""Most frames of one connection that wait to be read (DESIGN.md 5); then it is closed."""
+"""Most frames of one connection that wait to be read (docs/design.md 5); then it is closed."""
 
 MAX_INBOX_BYTES: Final = 4 << 20
-"""Most bytes of frames of one connection that wait to be read: 4 MiB (DESIGN.md 5)."""
+"""Most bytes of frames of one connection that wait to be read: 4 MiB (docs/design.md 5)."""
 
 # Search
 

@@ -16,7 +16,7 @@ from chalicelib.engine.values.ids import encode_id
 from chalicelib.engine.values.order import key_bytes
 
 POSITION_BITS: Final = 40
-"""Bits of a timestamp that count positions; the bits above hold the epoch (DESIGN.md 2)."""
+"""Bits of a timestamp that count positions; the bits above hold the epoch (docs/design.md 2)."""
 
 FIRST_EPOCH: Final = 1
 """Epoch of a new log. A restore begins the next one, so that time never runs backwards."""

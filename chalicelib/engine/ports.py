@@ -15,7 +15,7 @@ from chalicelib.engine.persistence import Interval
 from chalicelib.engine.values.order import split_fields
 
 ROSTER_SHARDS: Final = 16
-"""Parts of the roster of sessions; each is visited by a tick of its own (DESIGN.md 5)."""
+"""Parts of the roster of sessions; each is visited by a tick of its own (docs/design.md 5)."""
 
 
 def roster_shard(connection: str) -> int:

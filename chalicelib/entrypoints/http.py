@@ -1,4 +1,4 @@
-"""The HTTP function API (PROTOCOL.md 2): a request in, a response out."""
+"""The HTTP function API (docs/protocol.md 2): a request in, a response out."""
 
 import re
 from collections.abc import Callable, Mapping

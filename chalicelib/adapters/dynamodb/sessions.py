@@ -165,7 +165,7 @@ class DynamoSessions:
         """Write the rest of a large state, then the state item.
 
         The rest is written over: a holder that dies here has nobody who takes over from it
-        (HAZARDS.md A6), so a state of mixed parts is never read.
+        (docs/hazards.md A6), so a state of mixed parts is never read.
         """
         expiry = self._table.expiry()
         rest = [

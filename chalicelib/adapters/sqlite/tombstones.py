@@ -6,7 +6,7 @@ from typing import Final
 KEPT_S: Final = 3600.0
 """How long a tombstone is kept at least, in seconds.
 
-It is there for appliers of older entries, which work for 15 minutes at most (DESIGN.md 3). A
+It is there for appliers of older entries, which work for 15 minutes at most (docs/design.md 3). A
 tombstone that is not needed is only in the way of scans.
 """
 

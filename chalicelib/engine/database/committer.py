@@ -1,4 +1,4 @@
-"""Commit: one conditional put (DESIGN.md 2), and keeping the rows near the log's end."""
+"""Commit: one conditional put (docs/design.md 2), and keeping the rows near the log's end."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -23,7 +23,7 @@ MAX_APPLY_MS: Final = 10 * 60 * 1000.0
 """How long an applier works on one reading of the watermark.
 
 Tombstones live for days past the watermark, so that an applier that respects this bound never
-brings a deleted row back (HAZARDS.md A5 allows 15 minutes).
+brings a deleted row back (docs/hazards.md A5 allows 15 minutes).
 """
 
 PUT_PATIENCE_MS: Final = 15_000.0
@@ -139,7 +139,7 @@ class Committer:
     def _put(self, entry: Entry) -> Entry | None:
         """Put until there is an answer: the same entry, at the same position.
 
-        Whoever gave up and put elsewhere could see both puts land (HAZARDS.md A2).
+        Whoever gave up and put elsewhere could see both puts land (docs/hazards.md A2).
         """
         deadline_ms = self._clock.now_ms() + PUT_PATIENCE_MS
         unanswered: OutcomeUnknown | None = None

@@ -23,7 +23,7 @@ STALE_HEAD_MS: Final = 15 * 60 * 1000.0
 """Age of the last reading of the head after which no transaction may trust it.
 
 Below the horizon "no entry is there" means nothing, and the horizon is at least 24 hours old
-(DESIGN.md 2): a process that slept longer than that would commit into the past.
+(docs/design.md 2): a process that slept longer than that would commit into the past.
 """
 
 Overlay = dict[int, dict[bytes, Row]]

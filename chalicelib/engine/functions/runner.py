@@ -369,7 +369,7 @@ def _look_up(transaction: Transaction, request: Request) -> None:
     """Put the request's name into the read set, and see whether it was answered.
 
     Two runs of one request conflict in it, also when they conflict in nothing else
-    (HAZARDS.md A1). It is looked for on a first connection, too: one that was frozen does
+    (docs/hazards.md A1). It is looked for on a first connection, too: one that was frozen does
     not know that the client has come back on another one.
     """
     row = transaction.answer_row(request.key)
