@@ -49,16 +49,18 @@ def user(name: str, *, expires_s: float | None = None) -> Identity:
 
 
 class LimitedSockets(Sockets):
-    """A gateway with API Gateway's limit on the length of a message."""
+    """A gateway with a limit on the length of a message; ``on_post`` sees each, or refuses it."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self._max_bytes = max_bytes
+        self.on_post: Callable[[dict[str, Any]], None] = lambda _: None
 
     @override
     def post(self, connection: str, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise MessageTooLarge(f"{len(data)} bytes")
+        self.on_post(json.loads(data))
         super().post(connection, data)
 
 
@@ -96,7 +98,7 @@ class Trial:
         packages: tuple[str, ...] = ("tests.apps.trial",),
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
-        self.sockets: Sockets = (
+        self.sockets: LimitedSockets = (
             beside.sockets if beside else LimitedSockets(max_message_bytes)
         )
         self.jobs: DelayedJobs = beside.jobs if beside else DelayedJobs(self.clock)
