@@ -1,4 +1,4 @@
-"""The actor around a session: at most one invocation runs it at a time (DESIGN.md 5)."""
+"""The actor around a session: at most one invocation runs it at a time (docs/design.md 5)."""
 
 from collections import OrderedDict
 from contextlib import suppress
@@ -26,7 +26,7 @@ LEASE_MS: Final = 35_000.0
 expired one means that its holder is gone. Source: API Gateway's integration timeout of 29 s."""
 
 HOLD_MS: Final = 20_000.0
-"""How long a session is run before it is handed over, work or not (HAZARDS.md B3)."""
+"""How long a session is run before it is handed over, work or not (docs/hazards.md B3)."""
 
 CLOSE_AGAIN: Final = 1013
 """Close code that makes the stock clients come back after a while."""

@@ -1,4 +1,4 @@
-"""The messages of the sync protocol: each is its own wire form (PROTOCOL.md 4)."""
+"""The messages of the sync protocol: each is its own wire form (docs/protocol.md 4)."""
 
 import base64
 from typing import Annotated, Any, Final, Literal, TypeVar

@@ -2,7 +2,7 @@
 
 API Gateway promises no order between frames, and two can be handled at once. Counters order
 the frames of one kind; across kinds only the gateway's stamp does, once enough time has passed
-that an earlier frame is not under way any more (DESIGN.md 5).
+that an earlier frame is not under way any more (docs/design.md 5).
 """
 
 from collections.abc import Callable, Sequence
@@ -150,7 +150,7 @@ def _request_delay(
 ) -> float | None:
     if session.query_set == 0:
         # Answered before the first query set, a mutation would roll its optimistic update
-        # back over an empty view (HAZARDS.md B6).
+        # back over an empty view (docs/hazards.md B6).
         return None
     if any(_is_request_below(r.message, message.request_id) for r in waiting):
         return None
