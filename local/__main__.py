@@ -32,6 +32,8 @@ log: Final = logging.getLogger("geoflow.local")
 HEARTBEAT_S: Final = 60
 STREAM_TIMEOUT_S: Final = 60
 JOB_TIMEOUT_S: Final = 900
+JOBS_AT_ONCE: Final = 512
+"""Slow actions must not keep ticks and wake-ups waiting."""
 
 
 def main() -> int:
@@ -192,11 +194,13 @@ def _sources(server: LocalServer, jobs: OwnQueue) -> list[EventSource]:
     import app  # noqa: PLC0415 - reads the settings when it is imported
 
     jobs.queue = Queue(
-        server.function("jobs", app.run_jobs, timeout_s=JOB_TIMEOUT_S),
+        server.function(
+            "jobs", app.run_jobs, timeout_s=JOB_TIMEOUT_S, concurrency=JOBS_AT_ONCE
+        ),
         give_up=lambda message: log.error("gave up on job %s", message.message_id),
     )
     heart = server.function("heartbeat", app.heartbeat, timeout_s=STREAM_TIMEOUT_S)
-    return [jobs.queue, Schedule(heart, every_s=HEARTBEAT_S)]
+    return [jobs.queue, Schedule(heart, every_s=HEARTBEAT_S, at_once=True)]
 
 
 def _run(server: LocalServer, deployment: Deployment, sources: list[EventSource]) -> None:

@@ -1,6 +1,7 @@
 """The engine's ports over what the local server has in its own process."""
 
 import threading
+import time
 from typing import Any, Final
 
 from chalicelib.engine.errors import ConnectionGone, MessageTooLarge
@@ -11,6 +12,10 @@ from local.queues import MAX_DELAY_S, Queue
 
 MAX_RECORDS: Final = 100
 """Entries in one event of the commit log, as many as the deployed function is given."""
+
+
+ATTEMPTS: Final = 5
+"""How often an event of the commit log is sent when its handler fails."""
 
 
 class OwnSockets:
@@ -83,8 +88,13 @@ class CommitFeed:
 
     def _run(self) -> None:
         while (event := self._next()) is not None:
-            if self._function is not None:
-                self._function.attempt(event, what=f"{len(event['Records'])} commits")
+            for attempt in range(ATTEMPTS):
+                if self._function is None or self._stopping:
+                    break
+                what = f"{len(event['Records'])} commits"
+                if self._function.attempt(event, what=what).error is None:
+                    break
+                time.sleep(0.1 * 2**attempt)  # as the stream would send the batch again
 
     def _next(self) -> dict[str, Any] | None:
         with self._changed:

@@ -10,13 +10,17 @@ from local.lambda_host import LambdaFunction
 
 
 class Schedule:
-    """Calls a function every ``every_s`` seconds, first after that time; never overlapping.
+    """Calls a function every ``every_s`` seconds; never overlapping.
+
+    The first call comes after that time, or with ``at_once`` at the start.
 
     A call that fails is logged by the function and not repeated: the next tick will come.
     """
 
-    def __init__(self, function: LambdaFunction, *, every_s: float) -> None:
-        self._function, self._every_s = function, every_s
+    def __init__(
+        self, function: LambdaFunction, *, every_s: float, at_once: bool = False
+    ) -> None:
+        self._function, self._every_s, self._at_once = function, every_s, at_once
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -29,6 +33,8 @@ class Schedule:
         self._stopping.set()
 
     def _tick(self) -> None:
+        if self._at_once:
+            self._function.attempt(self._event(), what="tick")
         while not self._stopping.wait(self._every_s):
             self._function.attempt(self._event(), what="tick")
 

@@ -22,7 +22,8 @@ class Telemetry:
 
     def error(self, error: Exception, path: str, request_id: str) -> None:
         """Log what ended a call: bugs with their stack, refusals as they are."""
-        if isinstance(error, AppError | EngineError):
+        refused = isinstance(error, AppError | EngineError)
+        if refused and getattr(error, "public", None) is None:
             self.log.debug("%s: %s: %s", path, type(error).__name__, error)
             return
         self.log.error("%s failed [Request ID: %s]", path, request_id, exc_info=error)

@@ -47,19 +47,29 @@ from chalicelib.engine.sync.transition import Mover
 CLOSE_NORMAL: Final = 1000
 
 
-class WakeJob(msgspec.Struct, frozen=True, tag="wake"):
+class LookJob(msgspec.Struct, frozen=True, tag="look"):
     """A session that was handed over, or waits for a frame that may be lost."""
 
     connection: str
 
 
+class WakeJob(msgspec.Struct, frozen=True, tag="wake"):
+    """Sessions that a commit concerns."""
+
+    connections: tuple[str, ...]
+    ts: int
+
+
 class TickJob(msgspec.Struct, frozen=True, tag="tick"):
-    """The tick of one shard of sessions."""
+    """The tick of some shards of sessions."""
 
-    shard: int
+    shards: tuple[int, ...]
 
 
-Job = ActionJob | WakeJob | TickJob
+Job = ActionJob | LookJob | WakeJob | TickJob
+
+FEW_SESSIONS: Final = 200
+"""Sessions up to which one job does a tick for all shards."""
 
 _jobs = msgspec.json.Decoder(Job)
 _encode_job = msgspec.json.Encoder().encode
@@ -127,6 +137,7 @@ class Backend:
             enlist=store.enlist,
             start=self._send_job,
             send_wake=self._send_wake,
+            report=report,
             max_message_bytes=behaviour.max_message_bytes,
             settle_ms=behaviour.settle_ms,
             tick_ms=behaviour.tick_ms,
@@ -142,6 +153,7 @@ class Backend:
             tail=self._tail,
             committer=self._committer,
             clock=clock,
+            hand_over=self._hand_over,
             tick_ms=behaviour.tick_ms,
         )
 
@@ -158,7 +170,7 @@ class Backend:
         run: Mapping[Kind, Callable[[Call], Outcome]] = {
             "query": self.runner.query,
             "mutation": self.runner.mutation,
-            "action": self._actions.action,
+            "action": self._actions.once,
         }
         return run[kind](call)
 
@@ -224,25 +236,31 @@ class Backend:
         match job:
             case ActionJob():
                 self._run_action(job)
-            case WakeJob():
+            case LookJob():
                 self._actors.look(job.connection)
+            case WakeJob():
+                self._fanout.wake(job.connections, job.ts)
             case TickJob():
-                self.tick(job.shard)
+                for shard in job.shards:
+                    self.tick(shard)
         return job
 
     def send_ticks(self, period_ms: float) -> int:
-        """Ask for the ticks of the coming period, in shards that have sessions.
+        """Ask for the ticks of the coming period, for connections that are yet to come too.
 
         Returns:
-            How many shards those are.
+            How many sessions there are now.
         """
-        shards = [i for i in range(ROSTER_SHARDS) if self._ports.sessions.roster(i)]
-        for shard in shards:
+        every = range(ROSTER_SHARDS)
+        sessions = sum(len(self._ports.sessions.roster(shard)) for shard in every)
+        apart = sessions > FEW_SESSIONS
+        shares = [(shard,) for shard in every] if apart else [tuple(every)]
+        for shards in shares:
             delay_ms = 0.0
             while delay_ms < period_ms:
-                self._ports.jobs.send(_encode_job(TickJob(shard)), delay_ms=delay_ms)
+                self._ports.jobs.send(_encode_job(TickJob(shards)), delay_ms=delay_ms)
                 delay_ms += self.behaviour.tick_ms
-        return len(shards)
+        return sessions
 
     def check(self) -> None:
         """See that the log can be read and that the apps' tables are there.
@@ -276,4 +294,7 @@ class Backend:
         self._ports.jobs.send(_encode_job(job))
 
     def _send_wake(self, connection: str, delay_ms: float) -> None:
-        self._ports.jobs.send(_encode_job(WakeJob(connection)), delay_ms=delay_ms)
+        self._ports.jobs.send(_encode_job(LookJob(connection)), delay_ms=delay_ms)
+
+    def _hand_over(self, connections: tuple[str, ...], ts: int) -> None:
+        self._send_job(WakeJob(connections, ts))

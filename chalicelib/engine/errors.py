@@ -14,6 +14,13 @@ class EngineError(Exception):
 
     code: ClassVar[str]
     retryable: ClassVar[bool] = False
+    public: ClassVar[str | None] = None
+    """What callers are told instead of the message, which may name parts of the stack."""
+
+    @property
+    def told(self) -> str:
+        """The text for callers."""
+        return self.public if self.public is not None else str(self)
 
 
 class InvalidValue(EngineError):
@@ -213,6 +220,7 @@ class OutcomeUnknown(EngineError):
 
     code = "OutcomeUnknown"
     retryable = True
+    public = "It is not known whether this took effect: look, or repeat it."
 
 
 class EntryTooLarge(EngineError):
@@ -226,6 +234,7 @@ class StorageUnavailable(EngineError):
 
     code = "StorageUnavailable"
     retryable = True
+    public = "The database cannot be reached right now. Try again."
 
 
 class StorageFull(EngineError):
@@ -233,12 +242,14 @@ class StorageFull(EngineError):
 
     code = "StorageFull"
     retryable = True
+    public = "The database has no room left: nothing was written. Tell its operators."
 
 
 class StorageCorrupt(EngineError):
     """What is stored is not what was written; nothing more is written to it."""
 
     code = "StorageCorrupt"
+    public = "The database is damaged. Tell its operators."
 
 
 class StorageLocked(EngineError):
@@ -296,7 +307,6 @@ class IndexNotReady(EngineError):
     """An index is still being built and cannot be queried yet."""
 
     code = "IndexNotReady"
-    retryable = True
 
 
 class NotUnique(EngineError):

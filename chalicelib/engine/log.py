@@ -89,6 +89,12 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     log_lines: tuple[str, ...]
     writes: tuple[Write, ...]
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes the entry takes in memory."""
+        images = sum(len(w.before or b"") + len(w.after or b"") + 200 for w in self.writes)
+        return 500 + images + len(self.result or b"")
+
     def touched(self) -> Iterator[IndexKey]:
         """Every row key that this entry touches: what conflicts and wake-ups are decided on."""
         if self.request is not None:

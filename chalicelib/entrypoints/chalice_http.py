@@ -3,6 +3,7 @@
 from typing import Any, Final
 from urllib.parse import unquote
 
+from chalice.app import APIGateway
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib import bootstrap
@@ -22,6 +23,8 @@ BODIES: Final = [
     "text/plain",
 ]
 """Content types that are let through; Chalice answers 415 to others, and knows no "any"."""
+
+_BINARY: Final = frozenset(APIGateway().default_binary_types)
 
 
 def respond(request: Any, handler: Handler) -> Any:

@@ -23,7 +23,10 @@ STATUS: Final[dict[str, int]] = {
     "OptimisticConcurrencyControlFailure": 503,
     "OutOfRetention": 503,
     "OutcomeUnknown": 503,
+    "StorageCorrupt": 500,
+    "StorageFull": 503,
     "StorageUnavailable": 503,
+    "TooManyWrites": 400,
     "TooManyConcurrentRequests": 429,
     "Unauthenticated": 401,
 }
@@ -64,6 +67,6 @@ class Fault(msgspec.Struct, frozen=True):
 def fault(error: Exception) -> tuple[int, Fault]:
     """Return the status and the body that answer ``error``."""
     if isinstance(error, EngineError) and error.code in STATUS:
-        return STATUS[error.code], Fault(error.code, str(error))
+        return STATUS[error.code], Fault(error.code, error.told)
     status, code, message = INTERNAL
     return status, Fault(code, message)

@@ -9,13 +9,13 @@ PERIOD_MS: Final = 60_000.0
 
 
 def heartbeat(deployment: Deployment) -> dict[str, int]:
-    """Send the ticks of the next minute, for every shard that has sessions.
+    """Send the ticks of the next minute.
 
     Nothing renews itself: a tick that is lost is one tick lost.
     """
-    shards = deployment.backend.send_ticks(PERIOD_MS)
-    deployment.telemetry.count(SessionShards=shards)
-    return {"shards": shards}
+    sessions = deployment.backend.send_ticks(PERIOD_MS)
+    deployment.telemetry.count(Sessions=sessions)
+    return {"sessions": sessions}
 
 
 def deploy(deployment: Deployment) -> dict[str, str]:

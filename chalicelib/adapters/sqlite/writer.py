@@ -31,7 +31,7 @@ KEPT_ENTRIES: Final = 20_000
 """Most entries near the head that are kept in memory for readers of the tail."""
 
 KEPT_BYTES: Final = 64 << 20
-"""Those entries weigh no more than this, in encoded bytes."""
+"""Those entries weigh no more than this, in bytes of memory."""
 
 PUT_ENTRY: Final = "INSERT INTO log VALUES (?, ?)"
 
@@ -256,8 +256,8 @@ class Writer:
     def _keep(self, pending: _Pending) -> None:
         ts = pending.entry.ts
         self.recent[ts] = pending.entry
-        self._sizes[ts] = len(pending.data)
-        self._kept_bytes += len(pending.data)
+        weight = self._sizes[ts] = pending.entry.weight
+        self._kept_bytes += weight
         while len(self._sizes) > KEPT_ENTRIES or self._kept_bytes > KEPT_BYTES:
             oldest = next(iter(self._sizes))
             self._kept_bytes -= self._sizes.pop(oldest)

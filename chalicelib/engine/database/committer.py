@@ -97,7 +97,10 @@ class Committer:
                 ahead = [entry for entry in under_way if entry.ts > head]
                 rival = next((e for e in ahead if read_set.touched_by(e)), None)
                 entry = draft((ahead[-1].ts if ahead else head) + 1)
-                answer = pipeline.submit(entry) if rival is None else None
+                try:
+                    answer = pipeline.submit(entry) if rival is None else None
+                except AssertionError:
+                    continue  # those ahead have failed meanwhile: look again
             if answer is None:
                 # Running again is of no use before that one can be read.
                 pipeline.settle(rival.ts if rival is not None else head)

@@ -124,8 +124,8 @@ class Reader:
     def _locate(self, document_id: str) -> tuple[TableSchema, TableDefinition, bytes]:
         number, internal = decode_id(document_id)
         for name, schema in self._access.tables.items():
-            table = self._access.transaction.catalogue.tables[name]
-            if table.number == number:
+            table = self._access.transaction.catalogue.tables.get(name)
+            if table is not None and table.number == number:
                 return schema, table, internal
         raise InvalidId(f"the id {document_id!r} belongs to no table of this deployment")
 

@@ -24,6 +24,10 @@ class ReadSet:
         for interval in intervals:
             self.add(interval)
 
+    def __len__(self) -> int:
+        """How many intervals are held; neighbours may not be joined yet."""
+        return sum(map(len, self._spans.values()))
+
     def add(self, interval: Interval) -> None:
         """Record that every key of ``interval`` was looked for."""
         self._spans.setdefault(interval.index, []).append((interval.low, interval.high))

@@ -16,6 +16,9 @@ PAGE_ENTRIES: Final = 1000
 KEPT_ENTRIES: Final = 20_000
 """Entries kept in memory below the watermark, for sessions and cached results that lag."""
 
+KEPT_BYTES: Final = 64 * 1024 * 1024
+"""Memory that those entries may take, roughly, in bytes."""
+
 LONG_TAIL_ENTRIES: Final = 200
 """Length of the unapplied tail from which the watermark is read again."""
 
@@ -53,6 +56,7 @@ class LogTail:
         self._persistence, self._clock = persistence, clock
         self._lock = Lock()
         self._known: list[Entry] = []
+        self._weight = 0
         self._base = 0  # the timestamp below the first known entry
         self._applied = 0
         self._read_ms = float("-inf")
@@ -80,7 +84,9 @@ class LogTail:
                 continue
             with self._lock:
                 self._extend(head, found)
-                if len(found) == PAGE_ENTRIES:
+                # Another thread may have begun anew meanwhile, from an older mark.
+                known = self._base + len(self._known)
+                if len(found) == PAGE_ENTRIES or known < head + len(found):
                     continue
                 self._read_ms = read_ms
                 view = self._current()
@@ -122,6 +128,7 @@ class LogTail:
         marks = self._persistence.marks()
         with self._lock:
             self._known, self._base, self._applied = [], marks.applied, marks.applied
+            self._weight = 0
             self._view = None
             self._read_ms = self._clock.now_ms()
 
@@ -136,13 +143,20 @@ class LogTail:
         if not fresh:
             return
         self._known.extend(fresh)
+        self._weight += sum(entry.weight for entry in fresh)
         if self._persistence.applies_at_once:
             self._applied = self._base + len(self._known)
-        surplus = min(self._applied - self._base, len(self._known)) - KEPT_ENTRIES
-        if surplus > KEPT_ENTRIES // 4:
-            del self._known[:surplus]
-            self._base += surplus
+        self._forget()
         self._view = None
+
+    def _forget(self) -> None:
+        """Let go of applied entries that are too many, a quarter at a time."""
+        if len(self._known) <= KEPT_ENTRIES and self._weight <= KEPT_BYTES:
+            return
+        surplus = min(self._applied - self._base, max(1, len(self._known) // 4))
+        self._weight -= sum(entry.weight for entry in self._known[:surplus])
+        del self._known[:surplus]
+        self._base += surplus
 
     def _current(self) -> View:
         if self._view is None:

@@ -14,7 +14,11 @@ from chalicelib.engine.functions.outcome import Outcome
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Memory that the values kept may take, in bytes."""
 
-_ENTRY_BYTES: Final = 500  # what an entry takes besides its value, roughly
+MAX_ENTRY_BYTES: Final = 1024 * 1024
+"""Size from which an outcome is not kept: a few large ones would drive all others out."""
+
+_ENTRY_BYTES: Final = 500  # what an entry takes besides its parts, roughly
+_INTERVAL_BYTES: Final = 200  # what one interval of a read set takes, roughly
 
 _Key = tuple[str, bytes, str | None, bytes | None, bool]
 
@@ -47,8 +51,11 @@ class QueryCache:
         return None
 
     def keep(self, call: Call, outcome: Outcome) -> None:
-        """Remember an outcome that was found exact at its timestamp."""
-        if outcome.time_read or outcome.read_set is None:
+        """Remember an outcome that was found exact at its timestamp.
+
+        Failures are not kept: they hold on to all that the run had in hand.
+        """
+        if outcome.time_read or outcome.read_set is None or outcome.failure is not None:
             return
         claims = None if not outcome.identity_read else _claims(call.caller)
         self._put(_key(call, claims), msgspec.structs.replace(outcome, result=None))
@@ -64,13 +71,17 @@ class QueryCache:
         return msgspec.structs.replace(held, ts=view.ts)
 
     def _put(self, key: _Key, outcome: Outcome) -> None:
+        size = _size(key, outcome)
         with self._lock:
             before = self._held.pop(key, None)
-            self._bytes += _size(outcome) - (_size(before) if before is not None else 0)
+            if before is not None:
+                self._bytes -= _size(key, before)
+            if size > MAX_ENTRY_BYTES:
+                return
             self._held[key] = outcome
+            self._bytes += size
             while self._bytes > MAX_BYTES:
-                _, oldest = self._held.popitem(last=False)
-                self._bytes -= _size(oldest)
+                self._bytes -= _size(*self._held.popitem(last=False))
 
 
 def _key(call: Call, claims: bytes | None) -> _Key:
@@ -85,5 +96,8 @@ def _claims(caller: Caller) -> bytes:
     return b"-" if user is None else msgspec.json.encode(user.attributes)
 
 
-def _size(outcome: Outcome) -> int:
-    return _ENTRY_BYTES + len(outcome.value or b"")
+def _size(key: _Key, outcome: Outcome) -> int:
+    path, arguments, journal, claims, _ = key
+    texts = len(path) + len(arguments) + len(journal or "") + len(claims or b"")
+    reads = _INTERVAL_BYTES * len(outcome.read_set or ())
+    return _ENTRY_BYTES + texts + reads + len(outcome.value or b"")

@@ -41,7 +41,7 @@ def resolve(registry: Registry, call: Call, kind: Kind | None) -> RegisteredFunc
     trusted = call.reaches_internal
     if found is None or (found.function.visibility == "internal" and not trusted):
         path = call.path.replace(".js:", ":")
-        if trusted:
+        if kind is None:
             raise FunctionNotFound(
                 f"Could not find function for '{path}'. "
                 f"Did you forget to run `npx convex dev`?"

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.engine.database.read_set import ReadSet
-from chalicelib.engine.errors import AppError, EngineError
+from chalicelib.engine.errors import AppError, EngineError, InvalidValue
 from chalicelib.engine.values.encoding import encode
 
 DIGEST_BYTES: Final = 8
@@ -63,8 +63,18 @@ class Outcome(msgspec.Struct, frozen=True):
 def failure_of(error: Exception, request_id: str) -> Failure:
     """Describe an error that ended a call."""
     if isinstance(error, AppError):
-        data = encode(error.data)
+        try:
+            data = encode(error.data)
+        except InvalidValue as wrong:
+            reason = f"Uncaught {type(error).__name__}: its details are not values: {wrong}"
+            return Failure(request_id, _sendable(reason), None, error)
         return Failure(request_id, f"Uncaught ConvexError: {data.decode()}", data, error)
     if isinstance(error, EngineError):
-        return Failure(request_id, str(error), None, error)
-    return Failure(request_id, f"Uncaught {type(error).__name__}: {error}", None, error)
+        return Failure(request_id, _sendable(error.told), None, error)
+    reason = f"Uncaught {type(error).__name__}: {error}"
+    return Failure(request_id, _sendable(reason), None, error)
+
+
+def _sendable(text: str) -> str:
+    """Half surrogates, as file names may have them, cannot be sent."""
+    return text.encode(errors="replace").decode()

@@ -44,6 +44,9 @@ overtake one; each of these runs loses to a commit, so the log as a whole makes 
 FREE_QUERY_RUNS: Final = 4
 """Runs of a query at ever newer timestamps before one is pinned, which always finishes."""
 
+MAX_PAST_ENTRIES: Final = 2000
+"""How many commits back a query may be run: each is held in memory to be undone."""
+
 BACKOFF_MS: Final = 2.0
 """Pause after a conflict, times the number of runs so far, up to 20 of them."""
 
@@ -85,11 +88,23 @@ class Runner:
         """Run a query once at ``view``.
 
         Unless ``pinned``, the outcome holds only if nothing that the log has after ``view``
-        touches its read set; the caller looks.
+        touches its read set. The caller looks, and then calls :meth:`vouch`: a failure of a
+        torn run is nobody's business.
         """
-        return self._outcome(
-            self._attempt(call, "query", view, pinned=pinned), call, view.ts
-        )
+        return self._outcome(self._attempt(call, "query", view, pinned=pinned), view.ts)
+
+    def vouch(self, outcome: Outcome, path: str) -> Outcome:
+        """Take note of an outcome that was found to hold: report it if it is a bug.
+
+        Raises:
+            EngineError: it is one that the transport answers, since running again helps.
+        """
+        failure = outcome.failure
+        if failure is not None and failure.error is not None:
+            if getattr(failure.error, "retryable", False):
+                raise failure.error
+            self._report(failure.error, path, failure.request_id)
+        return outcome
 
     def query(self, call: Call) -> Outcome:
         """Return the outcome of a query that is exact at the log's end.
@@ -105,11 +120,11 @@ class Runner:
             run = self._attempt(call, "query", view, pinned=False)
             head = self._tail.refresh()
             if self._holds(run.transaction.read_set, view, head):
-                outcome = self._outcome(run, call, head.ts)
+                outcome = self.vouch(self._outcome(run, head.ts), call.path)
                 self.cache.keep(call, outcome)
                 return outcome
             view = head
-        return self.query_at(call, view, pinned=True)
+        return self.vouch(self.query_at(call, view, pinned=True), call.path)
 
     def query_in_past(self, call: Call, ts: int) -> Outcome:
         """Run a query at an older timestamp within the kept log.
@@ -120,11 +135,16 @@ class Runner:
         head = self._tail.refresh()
         if ts >= head.ts:
             return self.query(call)
+        if head.ts - ts > MAX_PAST_ENTRIES:
+            raise BelowHorizon(
+                f"that timestamp is more than {MAX_PAST_ENTRIES} commits ago: take a newer one"
+            )
         applied = min(head.applied, ts)
         entries = self._tail.since(applied, ts)
         if entries is None:
             raise BelowHorizon("that timestamp is older than the log that is kept")
-        return self.query_at(call, View(applied, ts, entries), pinned=True)
+        past = View(applied, ts, entries)
+        return self.vouch(self.query_at(call, past, pinned=True), call.path)
 
     def mutation(
         self,
@@ -184,7 +204,7 @@ class Runner:
             head = self._tail.refresh()
             if not self._holds(read_set, view, head):
                 return None
-            return self._outcome(run, call, head.ts)
+            return self.vouch(self._outcome(run, head.ts), call.path)
         user = user_of(call.caller)
         draft = Entry(
             ts=0,
@@ -206,7 +226,9 @@ class Runner:
             too_large = msgspec.structs.replace(run, error=error)
             head = self._tail.refresh()
             valid = self._holds(read_set, view, head)
-            return self._outcome(too_large, call, head.ts) if valid else None
+            return (
+                self.vouch(self._outcome(too_large, head.ts), call.path) if valid else None
+            )
         return Outcome(entry.ts, run.value, log_lines=run.log_lines, result=run.result)
 
     def was_answered(self, request: Request) -> bool:
@@ -308,11 +330,14 @@ class Runner:
         later = self._tail.since(view.ts, head.ts)
         return later is not None and not read_set.touched_by_any(later)
 
-    def _outcome(self, run: Run, call: Call, ts: int) -> Outcome:
+    def _outcome(self, run: Run, ts: int) -> Outcome:
+        failure = None
+        if run.error is not None:
+            failure = failure_of(run.error, self.new_request_id())
         return Outcome(
             ts,
             run.value if run.error is None else None,
-            failure=self.failure(run.error, call.path) if run.error is not None else None,
+            failure=failure,
             log_lines=run.log_lines,
             read_set=run.transaction.read_set,
             identity_read=run.identity_read,

@@ -28,6 +28,7 @@ expired one means that its holder is gone. Source: API Gateway's integration tim
 HOLD_MS: Final = 20_000.0
 """How long a session is run before it is handed over, work or not (docs/hazards.md B3)."""
 
+CLOSE_INTERNAL: Final = 1011
 CLOSE_AGAIN: Final = 1013
 """Close code that makes the stock clients come back after a while."""
 
@@ -86,6 +87,8 @@ class Actors:
         A ``wake_ts`` above 0 runs the session even if nothing waits: it moves on to there,
         and pings its client if that is due.
         """
+        if self._is_over(lease):
+            lease = self._store.raise_wake(connection, 0)  # the roster may lag behind
         if self._ended(connection, lease) or lease.owner is not None:
             return
         # The inbox itself: a handler may have died between its put and its count.
@@ -127,11 +130,14 @@ class Actors:
 
         A lease that expired is never taken over: its holder may have posted, or may yet.
         """
-        expired = lease.owner is not None and lease.deadline_ms < self._clock.now_ms()
-        if not lease.dead and not expired:
+        if not self._is_over(lease):
             return False
         self.end(connection, reason="SessionLost")
         return True
+
+    def _is_over(self, lease: Lease) -> bool:
+        expired = lease.owner is not None and lease.deadline_ms < self._clock.now_ms()
+        return lease.dead or expired
 
     def _hold(
         self,
@@ -148,6 +154,10 @@ class Actors:
             self.end(connection)
         except Ended as ended:
             self.end(connection, ended.close_code, ended.reason)
+        except Exception as error:  # noqa: BLE001 - others wait behind this session
+            # In doubt it is closed: its client comes back and starts clean.
+            self._services.report(error, "sync:session", connection)
+            self.end(connection, CLOSE_INTERNAL, "InternalServerError")
 
     def _run(
         self, connection: str, owner: str, lease: Lease, frame: Frame | None, *, look: bool
@@ -172,7 +182,7 @@ class Actors:
             saved = self._save(connection, talk)
             if self._store.release(connection, owner, saved, final=late):
                 self._states.put(connection, saved.revision, talk.session)
-                if late:
+                if late or saved.due:
                     # After the release: sent before, it would find the lease held.
                     self._services.send_wake(connection, 0)
                 return

@@ -90,6 +90,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     enlist: Callable[[str, str, int], list[str]]
     start: Callable[[ActionJob], None]
     send_wake: Callable[[str, float], None]
+    report: Callable[[Exception, str, str], None]
     max_message_bytes: int
     settle_ms: float
     tick_ms: float

@@ -66,8 +66,10 @@ class Mover:
         registered = _registered(connection, session)
         view = self._tail.refresh() if newest else self._starting_view(session, lease)
         identity_moved = session.identity != lease.version[1]
-        entries = self._tail.since(lease.seen, view.ts) if lease.seen < view.ts else ()
         reads = {i: ReadSet(q.reads) for i, q in session.queries.items() if q.ran}
+        # A session that has run nothing yet need not know what it has missed.
+        behind = reads and lease.seen < view.ts
+        entries = self._tail.since(lease.seen, view.ts) if behind else ()
         stale = {
             i
             for i in session.queries
@@ -88,13 +90,12 @@ class Mover:
             head = self._tail.refresh() if fresh else view
             later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
             stale = {i for i in session.queries if _touched(reads[i], later)}
-            if not stale:
-                self._keep(session, outcomes, head)
-                view = head
-                break
-            if not pinned:
+            if not stale or not pinned:
                 # What nothing has touched is exact at the new end as well.
                 view = head
+            if not stale:
+                break
+        self._vouch(session, outcomes, view)
         after = _with_reads(session, reads, outcomes)
         obsolete = registered - _all_reads(connection, reads)
         return Moved(after, view.ts, outcomes, tuple(sorted(obsolete)), bool(stale))
@@ -118,11 +119,14 @@ class Mover:
         known = self._runner.cache.at(call, view)
         return known or self._runner.query_at(call, view, pinned=pinned)
 
-    def _keep(self, session: Session, outcomes: Mapping[int, Outcome], head: View) -> None:
+    def _vouch(self, session: Session, outcomes: Mapping[int, Outcome], head: View) -> None:
+        """Take note of outcomes that hold at ``head``."""
         for i, outcome in outcomes.items():
             query = session.queries[i]
+            held = msgspec.structs.replace(outcome, ts=head.ts)
+            self._runner.vouch(held, query.path)
             call = Call(query.path, query.arguments, session.caller, query.journal)
-            self._runner.cache.keep(call, msgspec.structs.replace(outcome, ts=head.ts))
+            self._runner.cache.keep(call, held)
 
 
 def message(

@@ -292,7 +292,7 @@ class TestConnections:
         first = socket.types()
 
         assert first == ["MutationResponse", "Transition"]
-        assert trial.run_jobs() == ["WakeJob"]
+        assert trial.run_jobs() == ["LookJob"]
         assert socket.types() == ["MutationResponse", "Transition"]
 
     def test_keep_the_frames_that_come_while_they_are_run(self) -> None:
