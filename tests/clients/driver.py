@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.clients.orphans import DYING_WITH_US
+
 HERE = Path(__file__).resolve().parent
 PATIENCE_SECONDS = 300
 
@@ -33,7 +35,7 @@ def drive(
     """Run a driver to its end; fail with everything that it said when it does not succeed."""
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
-            [*_interpreter(script), str(HERE / script), json.dumps(stage)],
+            [*DYING_WITH_US, *_interpreter(script), str(HERE / script), json.dumps(stage)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,

@@ -27,6 +27,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from typing_extensions import override
 
 from tests.clients.free_port import free_port
+from tests.clients.orphans import DYING_WITH_US
 
 START_SECONDS = 30
 
@@ -35,7 +36,8 @@ START_SECONDS = 30
 def dynamodb_process() -> Iterator[str]:
     """Run one inside the block, empty at the start, and yield its address."""
     address = f"http://127.0.0.1:{(port := free_port())}"
-    process = subprocess.Popen([sys.executable, "-m", __name__, str(port)])
+    command = [*DYING_WITH_US, sys.executable, "-m", __name__, str(port)]
+    process = subprocess.Popen(command)
     try:
         _wait_for(process, address)
         yield address

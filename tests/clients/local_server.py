@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.clients.free_port import free_port
+from tests.clients.orphans import DYING_WITH_US
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -51,7 +52,7 @@ class LocalServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "local"],
+                [*DYING_WITH_US, sys.executable, "-m", "local"],
                 cwd=REPOSITORY,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
