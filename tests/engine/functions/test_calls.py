@@ -54,9 +54,9 @@ class TestResolve:
     ) -> None:
         assert resolve(registry(), call, "query").path == "calls:secret"
 
-    def test_tells_the_admin_how_to_get_a_function_there(self) -> None:
+    def test_of_any_kind_tells_how_to_get_a_function_there(self) -> None:
         with pytest.raises(FunctionNotFound) as refused:
-            resolve(registry(), Call("a:b", b"{}", AdminIdentity()), None)
+            resolve(registry(), Call("a:b", b"{}"), None)
 
         assert str(refused.value) == (
             "Could not find function for 'a:b'. Did you forget to run `npx convex dev`?"
