@@ -38,8 +38,9 @@ def respond(request: Any, handler: Handler) -> Any:
 
 
 def _body(response: Response) -> str | bytes:
-    """Text where the body is text: Chalice takes bytes only for the types it calls binary."""
-    if response.headers.get("Content-Type", "").startswith("application/octet-stream"):
+    """Text where the body is text: Chalice takes bytes, and bytes only, for binary types."""
+    kind = next((v for n, v in response.headers.items() if n.lower() == "content-type"), "")
+    if kind.partition(";")[0].strip().lower() in _BINARY:
         return response.body
     try:
         return response.body.decode()

@@ -5,6 +5,7 @@ Each request goes twice: as API Gateway's event through the Chalice app, and to 
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -571,14 +572,16 @@ class TestPlainEndpoints:
 
 
 class TestHttpFunctions:
-    def test_answer_with_bytes_that_are_no_text(self, place: Place) -> None:
-        event = rest_event("GET", "/http/picture", None, {"Accept": "image/png"}, None)
+    @pytest.mark.parametrize(("path", "body"), [("picture", PNG), ("blank", b"")])
+    def test_answer_with_bytes_of_a_binary_type(
+        self, place: Place, path: str, body: bytes
+    ) -> None:
+        event = rest_event("GET", f"/http/{path}", None, {"Accept": "image/png"}, None)
 
         answered = app.app(event, None)
 
-        assert answered["isBase64Encoded"] is True
-        assert answered["body"] == "iVBORw0KGgr/"
-        assert PNG.startswith(b"\x89PNG")
+        assert (answered["statusCode"], answered["isBase64Encoded"]) == (200, True)
+        assert base64.b64decode(answered["body"]) == body
 
     @pytest.mark.parametrize(
         ("headers", "who"),

@@ -26,3 +26,9 @@ def who(ctx: ActionCtx, request: Request) -> Response:
 def crash(ctx: ActionCtx, request: Request) -> Response:
     """Fail as a bug does."""
     raise ZeroDivisionError("password=hunter2")
+
+
+@http.get("/blank")
+def blank(ctx: ActionCtx, request: Request) -> Response:
+    """Answer with a picture that has no bytes, and so could be text."""
+    return Response(headers={"content-type": "image/png"})

@@ -1,0 +1,61 @@
+"""The heartbeat asks for the ticks of a minute; the deploy step commits the schema."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Final
+
+import app
+from chalicelib.engine.ports import ROSTER_SHARDS
+from chalicelib.engine.sync.session import JS_PATIENCE_MS
+from tests.entrypoints.deployment import Place, call
+from tests.entrypoints.test_jobs import batch
+from tests.entrypoints.test_socket_api import BEGUN, through_the_app
+
+EVENT: Final[dict[str, Any]] = {
+    "version": "0",
+    "id": "1",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-11-22T00:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
+
+
+def test_ticks_come_all_through_the_minute_and_reach_every_shard(place: Place) -> None:
+    through_the_app(place)[0](*BEGUN)
+
+    app.heartbeat(EVENT, None)
+
+    ticks: list[float] = []
+    for second in range(0, 60, 5):
+        if any(True for _ in place.jobs.due()):
+            ticks.append(second)
+        place.clock.wait_ms(5_000)
+    assert ticks == [0, 15, 30, 45]
+    assert max(b - a for a, b in pairwise(ticks)) < JS_PATIENCE_MS / 1000
+
+
+def test_ticks_are_jobs_that_visit_every_session(place: Place) -> None:
+    talk, _ = through_the_app(place)
+    talk(*BEGUN)
+    app.heartbeat(EVENT, None)
+
+    answered = [app.run_jobs(batch(body), None) for body in place.jobs.due()]
+
+    assert answered
+    assert all(one == {"batchItemFailures": []} for one in answered)
+    assert sum(len(place.sessions.roster(shard)) for shard in range(ROSTER_SHARDS)) == 1
+
+
+def test_deploy_commits_the_code_version_once(place: Place) -> None:
+    before = place.deployment.backend.head()
+
+    told = [app.deploy({}, None) for _ in range(2)]
+
+    assert told == [{"codeVersion": "c0de"}] * 2
+    assert place.deployment.backend.head() == before
+    assert call("GET", "/ready").status == 200

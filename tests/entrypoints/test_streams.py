@@ -1,0 +1,74 @@
+"""Records of the commit log's stream wake who waits for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import app
+from chalicelib.engine.functions.calls import Call
+from tests.entrypoints.deployment import Place
+from tests.entrypoints.test_socket_api import BEGUN, modify, through_the_app
+from tests.trial import add
+
+
+def records(*positions: int) -> dict[str, Any]:
+    """The event of a DynamoDB stream for new entries at ``positions``."""
+    return {
+        "Records": [
+            {
+                "eventID": f"event-{position}",
+                "eventName": "INSERT",
+                "eventSource": "aws:dynamodb",
+                "eventSourceARN": "arn:aws:dynamodb:us-east-1:0:table/log/stream/0",
+                "dynamodb": {
+                    "Keys": {"pk": {"S": "main#log"}, "ts": {"N": str(position)}},
+                    "SequenceNumber": str(position),
+                    "StreamViewType": "KEYS_ONLY",
+                },
+            }
+            for position in positions
+        ]
+    }
+
+
+def write(place: Place, label: str) -> int:
+    arguments = b'{"group":"a","label":"%s"}' % label.encode()
+    return place.deployment.backend.call(Call("items:add", arguments), "mutation").ts
+
+
+def watched(place: Place) -> list[dict[str, Any]]:
+    talk, _ = through_the_app(place)
+    return talk(*BEGUN, modify(1, add(0, "items:list", group="a")))
+
+
+def test_a_record_brings_the_news_to_whoever_waits(place: Place) -> None:
+    posted = watched(place)
+
+    answered = app.commit_log(records(write(place, "x")), None)
+
+    assert answered == {"batchItemFailures": []}
+    assert posted[-1]["modifications"][0]["value"] == ["x"]
+
+
+def test_records_out_of_order_and_twice_are_as_good(place: Place) -> None:
+    posted = watched(place)
+    one, two = write(place, "x"), write(place, "y")
+    before = len(posted)
+
+    for _ in range(2):
+        app.commit_log(records(two, one, two), None)
+
+    assert len(posted) == before + 1
+    assert posted[-1]["modifications"][0]["value"] == ["x", "y"]
+
+
+def test_records_move_the_rows_along(place: Place) -> None:
+    ts = write(place, "x")
+
+    app.commit_log(records(ts), None)
+
+    assert place.persistence.marks().applied == ts
+
+
+def test_an_empty_batch_is_done_at_once(place: Place) -> None:
+    assert app.commit_log(records(), None) == {"batchItemFailures": []}
