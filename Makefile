@@ -51,17 +51,16 @@ demo: $(VENV)/.local-ready $(VENV)/.demo-ready demo/node_modules/.package-lock.j
 	@$(SETTINGS) exec $(BIN)/python -m demo $(DEMO_URL) $(ARGS)
 
 .PHONY: test test-fast test-clients test-simulation
-test: $(VENV)/.dev-ready demo/node_modules/.package-lock.json tests/clients/node_modules/.package-lock.json ## Run every test; ARGS= goes to pytest
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: check test-fast test-simulation test-clients ## Check, and run every test: the fast ones first
 
-test-fast: $(VENV)/.dev-ready ## Run the tests that need neither Node.js nor minutes
-	@exec $(BIN)/python -m pytest -m 'not clients and not simulation' $(ARGS)
+test-fast: $(VENV)/.dev-ready ## Run the tests that need neither Node.js nor minutes; ARGS= goes to pytest
+	@exec $(BIN)/python -m pytest -q -n auto -m 'not clients and not simulation' $(ARGS)
 
-test-clients: $(VENV)/.dev-ready tests/clients/node_modules/.package-lock.json ## Drive the stock Convex clients against running servers
-	@exec $(BIN)/python -m pytest -m clients $(ARGS)
+test-simulation: $(VENV)/.dev-ready ## Run the seeded fault simulations; GEOFLOW_SIMULATION_SEEDS= for more
+	@exec $(BIN)/python -m pytest -q -n auto -m simulation --durations 5 $(ARGS)
 
-test-simulation: $(VENV)/.dev-ready ## Run the seeded fault simulations
-	@exec $(BIN)/python -m pytest -m simulation $(ARGS)
+test-clients: $(VENV)/.dev-ready tests/clients/node_modules/.package-lock.json demo/node_modules/.package-lock.json ## Drive the stock Convex clients against running servers
+	@exec $(BIN)/python -m pytest -q -m clients --durations 5 $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev-ready ## Check format, lint, types and layers

@@ -7,6 +7,7 @@ can be computed from it.
 
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
@@ -72,7 +73,7 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
         return encode_id(self.table, self.id)
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """One committed transaction.
 
     ``wall_ms`` is the committer's clock, for people; order is ``ts`` alone. ``result`` is the
@@ -89,7 +90,15 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     log_lines: tuple[str, ...]
     writes: tuple[Write, ...]
 
-    @property
+    @cached_property
+    def keys_by_index(self) -> dict[int, list[bytes]]:
+        """The same keys by index: most readers have read none of an entry's indexes."""
+        found: dict[int, list[bytes]] = {}
+        for index, key in self.touched():
+            found.setdefault(index, []).append(key)
+        return found
+
+    @cached_property
     def weight(self) -> int:
         """About how many bytes the entry takes in memory."""
         images = sum(len(w.before or b"") + len(w.after or b"") + 200 for w in self.writes)

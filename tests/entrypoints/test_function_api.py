@@ -128,7 +128,7 @@ REFUSED: Final = {
         sent("/api/action", headers=bearer(token(lasts_s=-60))),
         401,
         "InvalidAuthHeader",
-        "Token expired 6",
+        "Token expired",
     ),
     "forged token": (
         sent("/api/query", headers=bearer(token(key=OTHER_KEY))),

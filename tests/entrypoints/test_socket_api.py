@@ -132,7 +132,7 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str]]] = {
     # what is wrong: (the frame, what the AuthError says)
     "token that is none": (authenticate("User", "x.y.z"), "The token is not a JWT"),
     "no token": (authenticate("User"), "The token is not a JWT"),
-    "expired token": (authenticate("User", token(lasts_s=-60)), "Token expired 6"),
+    "expired token": (authenticate("User", token(lasts_s=-60)), "Token expired"),
     "forged token": (authenticate("User", token(key=OTHER_KEY)), "Could not decode token"),
     "token of a stranger": (
         authenticate("User", token(issuer="https://evil.example")),

@@ -51,7 +51,13 @@ class ReadSet:
 
     def touched_by(self, entry: Entry) -> bool:
         """Tell whether ``entry`` changed something that was read."""
-        return any(self.holds(key) for key in entry.touched())
+        spans = self._spans
+        return any(
+            self.holds((index, key))
+            for index, keys in entry.keys_by_index.items()
+            if index in spans
+            for key in keys
+        )
 
     def touched_by_any(self, entries: Iterable[Entry]) -> bool:
         """Tell whether one of ``entries`` changed something that was read."""

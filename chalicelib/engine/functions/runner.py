@@ -137,7 +137,8 @@ class Runner:
             return self.query(call)
         if head.ts - ts > MAX_PAST_ENTRIES:
             raise BelowHorizon(
-                f"that timestamp is more than {MAX_PAST_ENTRIES} commits ago: take a newer one"
+                f"that timestamp is older than the log that is kept for it: "
+                f"{MAX_PAST_ENTRIES} commits"
             )
         applied = min(head.applied, ts)
         entries = self._tail.since(applied, ts)
