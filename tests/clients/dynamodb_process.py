@@ -66,7 +66,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {}, "healthy")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # its sender was killed halfway
+            return
         with self.lock:
             self._answer(*dispatch(dict(self.headers), body))
 
