@@ -12,6 +12,16 @@ def subscriptions(connection: str, reads: Iterable[Interval]) -> set[Subscriptio
     return {Subscription(shared_prefix(i), i, connection) for i in reads}
 
 
+def in_order(found: Iterable[Subscription]) -> list[Subscription]:
+    """Sort subscriptions; an interval without an end comes after those that have one."""
+    return sorted(found, key=_place)
+
+
+def _place(one: Subscription) -> tuple[bytes, int, bytes, bool, bytes]:
+    index, low, high = one.interval.index, one.interval.low, one.interval.high
+    return one.prefix, index, low, high is None, high or b""
+
+
 def shared_prefix(interval: Interval) -> bytes:
     """The longest prefix, in whole fields or the whole key, of every key in ``interval``."""
     low, high = interval.low, interval.high

@@ -22,7 +22,7 @@ from chalicelib.engine.sync.messages import (
     ts_text,
 )
 from chalicelib.engine.sync.session import LiveQuery, Session
-from chalicelib.engine.sync.subscriptions import subscriptions
+from chalicelib.engine.sync.subscriptions import in_order, subscriptions
 
 MAX_ROUNDS: Final = 4
 """Tries to find a timestamp at which nothing is overtaken. Under a storm of writes the last
@@ -84,7 +84,7 @@ class Mover:
                 )
                 reads[i] = outcomes[i].read_set or ReadSet()
             needed = _all_reads(connection, reads)
-            self._index.add(sorted(needed - registered))
+            self._index.add(in_order(needed - registered))
             fresh = bool(stale) or bool(needed - registered)
             registered |= needed
             head = self._tail.refresh() if fresh else view
@@ -98,7 +98,7 @@ class Mover:
         self._vouch(session, outcomes, view)
         after = _with_reads(session, reads, outcomes)
         obsolete = registered - _all_reads(connection, reads)
-        return Moved(after, view.ts, outcomes, tuple(sorted(obsolete)), bool(stale))
+        return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale))
 
     def _starting_view(self, session: Session, lease: Lease) -> View:
         """The log's end as known, if that is all that was asked for; else as it is now.

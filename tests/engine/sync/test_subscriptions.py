@@ -7,7 +7,7 @@ import pytest
 from chalicelib.engine.database.read_set import point, widened
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Subscription
-from chalicelib.engine.sync.subscriptions import shared_prefix, subscriptions
+from chalicelib.engine.sync.subscriptions import in_order, shared_prefix, subscriptions
 from chalicelib.engine.values.order import key_bytes
 from tests.trial import Trial
 
@@ -44,6 +44,14 @@ def test_each_interval_is_one_row_of_the_connection() -> None:
         Subscription(b"", reads[0], "c"),
         Subscription(ID, reads[1], "c"),
     }
+
+
+def test_an_interval_without_an_end_is_sorted_behind_those_with_one() -> None:
+    low, high = Interval(3, b"", b"k"), Interval(3, b"", None)
+
+    found = in_order(subscriptions("c", (high, low)))
+
+    assert [one.interval for one in found] == [low, high]
 
 
 class TestWhomACommitWakes:
