@@ -59,6 +59,10 @@ class Background:
                 outcome = backend.call(Call("found:all", b"{}"), "query")
             except IndexNotReady:
                 return
+            if outcome.failure is not None and isinstance(
+                outcome.failure.error, IndexNotReady
+            ):
+                return
             expected = sorted(mark.tag for mark in self._oracle.at(outcome.ts).values())
             found = json.loads(outcome.value or b"null")
             if sorted(found) != expected:

@@ -125,7 +125,7 @@ class Client:
             dropped = random.choice(sorted(self.queries))
             del self.queries[dropped]
             self._modify(held, {}, (dropped,))
-        elif choice < 0.48:
+        elif choice < 0.48 and self._world.profile.signs_in:
             self._authenticate(held, random.choice((*USERS, None)))
         elif choice < 0.9:
             for _ in range(random.choice((1, 1, 2, 3))):
@@ -135,11 +135,13 @@ class Client:
 
     def _any_query(self) -> LiveQuery:
         random = self._world.random
+        known = self._oracle.any_id(random)
+        if known is not None and random.random() < 0.2:
+            return LiveQuery("marks:at", {"mark": known})
         key = random.randrange(KEYS)
         return random.choice(
             (
-                LiveQuery("marks:look", {"key": key, "personal": random.random() < 0.3}),
-                LiveQuery("marks:look", {"key": key, "personal": False}),
+                LiveQuery("marks:look", {"key": key, "personal": random.random() < 0.2}),
                 LiveQuery("marks:newest", {"key": key, "count": random.randint(1, 2)}),
                 LiveQuery("marks:crowd", {"key": key}),
                 LiveQuery("marks:everything", {}),

@@ -9,6 +9,7 @@ from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.engine.log import IndexKey
 from chalicelib.engine.ports import Acquired, Frame, Lease, Subscription, roster_shard
+from chalicelib.engine.sync.subscriptions import in_order
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -154,7 +155,7 @@ class SlowSubscriptions:
     def remove_all(self, connection: str) -> None:
         """Forget a connection's subscriptions as they were when this began."""
         self._world.pause()
-        self.remove(sorted(self._held.get(connection, ())))
+        self.remove(in_order(self._held.get(connection, ())))
 
     def match(self, keys: Iterable[IndexKey]) -> set[str]:
         """Look the keys up one after another."""

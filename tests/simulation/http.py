@@ -14,7 +14,6 @@ from tests.simulation.oracle import Asked, Oracle, Refused, evaluate, perform
 from tests.simulation.platform import Platform, user
 from tests.simulation.world import Broken
 
-
 MOST_OF_STORM = 100
 """Entries in the log at which a storm ends."""
 
@@ -80,6 +79,9 @@ class HttpCaller:
 
     def _drawn(self) -> tuple[str, dict[str, Any], str | None]:
         random = self._world.random
+        known = self._oracle.any_id(random)
+        if known is not None and random.random() < 0.2:
+            return "marks:at", {"mark": known}, None
         key = random.randrange(KEYS)
         path, args = random.choice(
             (

@@ -9,9 +9,12 @@ from tests.simulation.profiles import PROFILES
 from tests.simulation.run import run
 from tests.simulation.world import Broken
 
+BROKEN = 3
+"""Exit status when a property does not hold; others are those of Python."""
+
 
 def main() -> int:
-    """Return 1 if a property was broken, 0 if not."""
+    """Return ``BROKEN`` if a property was, 0 if not."""
     parser = argparse.ArgumentParser()
     parser.add_argument("profile", choices=sorted(PROFILES))
     parser.add_argument("--first", type=int, default=0, help="the first seed")
@@ -38,7 +41,7 @@ def main() -> int:
         f"{options.profile}: {options.seeds} seeds, {broken} broken, {seconds:.1f} s",
         dict(stats),
     )
-    return int(broken > 0)
+    return BROKEN if broken else 0
 
 
 if __name__ == "__main__":

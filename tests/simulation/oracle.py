@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 from chalicelib.engine.log import ORIGIN, Entry
+from chalicelib.engine.values.ids import decode_id
 from tests.simulation.app.schema import KEYS, MANY
 from tests.simulation.world import Broken
 
@@ -46,8 +48,11 @@ def evaluate(path: str, args: Mapping[str, Any], state: State, who: str | None) 
         case "marks:newest":
             return tags(state, args["key"])[::-1][: args["count"]]
         case "marks:crowd":
-            found = tags(state, args["key"])
-            return _refused("crowded", found) if len(found) >= MANY else len(found)
+            crowd = tags(state, args["key"])
+            return _refused("crowded", crowd) if len(crowd) >= MANY else len(crowd)
+        case "marks:at":
+            found = state.get(decode_id(args["mark"])[1])
+            return found.key if found is not None else None
         case "marks:everything":
             return [state[i].tag for i in sorted(state)]
         case _:
@@ -165,7 +170,9 @@ class Oracle:
         answer, marks = perform(asked.path, asked.args, before, author)
         if sorted(map(str, marks)) != sorted(map(str, after.values())):
             raise Broken(f"{tag} at {entry.ts} did not do what it does on its own")
-        if json.loads(entry.result or b"null") != answer:
+        if asked.path == "marks:add":
+            answer = next(w.document_id for w in entry.writes if w.id not in before)
+        if entry.path != "marks:work" and json.loads(entry.result or b"null") != answer:
             raise Broken(f"{tag} at {entry.ts} read {entry.result!r}, there was {answer}")
         if asked.session is not None:
             self._check_request(entry, asked, tag)
@@ -177,6 +184,13 @@ class Oracle:
         if asked.number < self._latest.get(session, -1):
             raise Broken(f"{tag} took effect after request {self._latest[session]}")
         self._latest[session] = asked.number
+
+    def any_id(self, random: Random) -> str | None:
+        """The id of some mark that there is, or was."""
+        written = [
+            w.document_id for e in self.entries[-30:] for w in e.writes if w.table != 1
+        ]
+        return random.choice(written) if written else None
 
     def ever(self, path: str, args: Mapping[str, Any], since: int, answer: Any) -> bool:
         """Tell whether a mutation that leaves nothing could have answered so since then."""

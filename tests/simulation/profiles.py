@@ -58,12 +58,18 @@ class Profile:
     storm: int = 0
     deploy: bool = False
     max_message_bytes: int = 128 * 1024
+    signs_in: bool = True
 
 
 CALM = Profile()
 FAULTY = replace(CALM, ticks=True, faults=Faults())
 LOCAL = replace(CALM, ordered=True, settle_ms=0, frame_ms=(0, 3), processes=1)
 
+BUSY = replace(CALM, think_ms=(0, 30), stall=0.15, acts=(10, 30), processes=8)
+CUTS = replace(CALM, think_ms=(0, 120), faults=replace(NONE, cut=0.15), acts=(10, 30))
+# Frames later than any settle time: what only stamps can order is left out.
+LATE = replace(CUTS, frame_ms=(0, 2500), signs_in=False, http=0)
+DEAF = replace(CALM, faults=replace(NONE, lost_put=0.35, error=0.01), ticks=True, http=30)
 STORM = replace(CALM, storm=3, acts=(4, 10))
 DEPLOY = replace(CALM, deploy=True, http=12, stall=0.1)
 FAULTY_DEPLOY = replace(FAULTY, deploy=True)
@@ -74,6 +80,10 @@ PROFILES = {
     "calm": CALM,
     "faulty": FAULTY,
     "local": LOCAL,
+    "busy": BUSY,
+    "cuts": CUTS,
+    "late": LATE,
+    "deaf": DEAF,
     "storm": STORM,
     "deploy": DEPLOY,
     "faulty deploy": FAULTY_DEPLOY,

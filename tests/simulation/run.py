@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.simulation.background import Background
 from tests.simulation.checks import check_failures, check_rows
-from tests.simulation.client import Client
+from tests.simulation.client import SILENCE_MS, Client
 from tests.simulation.http import HttpCaller
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import TICK_MS, Platform
@@ -64,8 +64,10 @@ class Simulation:
             if all(client.at_rest for client in self.clients):
                 break
             self.world.run(TICK_MS)
-        # Once more around, for commits that nobody was woken for.
-        self.world.run(4 * TICK_MS)
+        # On until whoever was left in silence has given up since.
+        self.world.run(
+            max(0, self.world.calm_ms - self.world.now_ms) + SILENCE_MS + TICK_MS
+        )
         self.world.run()
 
     def _check(self) -> None:

@@ -1,0 +1,14 @@
+"""Every guard of the engine that the simulation knows: removed, it must be missed.
+
+A guard is a small change of the source that takes one safeguard away. The properties of the
+simulation must then break, or they prove nothing about it.
+"""
+
+from tests.simulation.guards.commits import COMMITS
+from tests.simulation.guards.guard import Edit, Guard
+from tests.simulation.guards.holders import HOLDERS
+from tests.simulation.guards.transitions import TRANSITIONS
+
+GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS)
+
+__all__ = ["GUARDS", "Edit", "Guard"]

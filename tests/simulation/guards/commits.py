@@ -1,0 +1,203 @@
+"""Guards of DESIGN.md 2 and 3: commits, reads, rows."""
+
+from tests.simulation.guards.guard import ENGINE, MEMORY, Edit, Guard
+
+COMMITTER = ENGINE + "database/committer.py"
+RUNNER = ENGINE + "functions/runner.py"
+CACHE = ENGINE + "functions/cache.py"
+TRANSACTION = ENGINE + "database/transaction.py"
+SNAPSHOT = ENGINE + "database/snapshot.py"
+PERSISTENCE = MEMORY + "persistence.py"
+
+COMMITS = (
+    Guard(
+        "a refused put is validated before it goes further",
+        "calm",
+        (
+            Edit(COMMITTER, "if read_set.touched_by(winner):", "if False:"),
+            Edit(
+                COMMITTER,
+                "            if later is None or read_set.touched_by_any(later):\n"
+                '                raise Conflicted("overtaken by an entry of the tail")\n'
+                "            checked = view.ts",
+                "            checked = view.ts",
+            ),
+        ),
+    ),
+    Guard(
+        "a put that met its own entry has succeeded",
+        "faulty",
+        (Edit(COMMITTER, "if winner.transaction == entry.transaction:", "if False:"),),
+    ),
+    Guard(
+        "an unanswered put has not succeeded",
+        "faulty",
+        (
+            Edit(
+                COMMITTER,
+                "                unanswered = error\n",
+                "                return None\n",
+            ),
+        ),
+    ),
+    Guard(
+        "an unanswered put is repeated, not put elsewhere",
+        "faulty",
+        (
+            Edit(
+                COMMITTER,
+                "                unanswered = error\n",
+                '                raise Conflicted("") from error\n',
+            ),
+        ),
+    ),
+    Guard(
+        "a refusal does not answer the put before it",
+        "faulty",
+        (Edit(COMMITTER, "if unanswered is None:", "if True:"),),
+        seeds=1500,
+    ),
+    Guard(
+        "the watermark passes what was applied only",
+        "calm",
+        (
+            Edit(
+                COMMITTER,
+                "self._persistence.apply(entries)",
+                "self._persistence.apply(entries[1:])",
+            ),
+        ),
+    ),
+    Guard(
+        "a row is never overwritten by an older one",
+        "calm",
+        (Edit(PERSISTENCE, "if held is not None and held.ts >= row.ts:", "if False:"),),
+    ),
+    Guard(
+        "rows are overlaid with the tail",
+        "calm",
+        (
+            Edit(
+                SNAPSHOT,
+                "changed = {key: row for key, row in patch.items() if covered.holds(key)}",
+                "changed: dict[bytes, Row] = {}",
+            ),
+        ),
+    ),
+    Guard(
+        "a query looks at the log again after its last read",
+        "calm",
+        (
+            Edit(
+                RUNNER,
+                "            if self._holds(run.transaction.read_set, view, head):\n                outcome",
+                "            if True:\n                outcome",
+            ),
+        ),
+    ),
+    Guard(
+        "a failure is shown only if its reads were valid",
+        "calm",
+        (
+            Edit(
+                RUNNER,
+                "            if not self._holds(read_set, view, head):\n                return None\n",
+                "",
+            ),
+        ),
+        seeds=600,
+    ),
+    Guard(
+        "the end of a range joins the read set",
+        "calm",
+        (Edit(TRANSACTION, "            self.read_set.add(unread)\n", ""),),
+    ),
+    Guard(
+        "every row on the way joins the read set",
+        "calm",
+        (Edit(TRANSACTION, "                self.read_set.add(done)\n", ""),),
+    ),
+    Guard(
+        "a document read by its id joins the read set",
+        "calm",
+        (),
+    ),
+    Guard(
+        "the catalogue is in every read set",
+        "deploy",
+        (Edit(TRANSACTION, "        self.read_set.add_key(CATALOGUE_KEY)\n", ""),),
+    ),
+    Guard(
+        "a pinned snapshot takes later writes back",
+        "storm",
+        (Edit(SNAPSHOT, "        self._undo_later_entries()\n", ""),),
+    ),
+    Guard(
+        "a cached result is proved by the log",
+        "calm",
+        (
+            Edit(
+                CACHE,
+                "        if later is None or held.read_set.touched_by_any(later):\n"
+                "            return None\n",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "a result that read the identity is not shared",
+        "calm",
+        (
+            Edit(
+                CACHE,
+                "claims = None if not outcome.identity_read else",
+                "claims = None if True else",
+            ),
+        ),
+    ),
+    Guard(
+        "actions get the results that were cached",
+        "calm",
+        (
+            Edit(
+                ENGINE + "functions/actions.py",
+                "if outcome.result is not None or outcome.value is None:",
+                "if True:",
+            ),
+        ),
+    ),
+    Guard(
+        "a repeated request is looked for",
+        "faulty",
+        (
+            Edit(
+                RUNNER,
+                "    row = transaction.answer_row(request.key)\n    if row is not None and row.image:",
+                "    row = None\n    if row is not None and row.image:",
+            ),
+        ),
+    ),
+    Guard(
+        "a request's name is validated at the commit",
+        "faulty",
+        (
+            Edit(
+                RUNNER,
+                "    row = transaction.answer_row(request.key)\n    if row is not None and row.image:",
+                "    row = transaction.snapshot.get(request.key)\n    if row is not None and row.image:",
+            ),
+        ),
+        seeds=1500,
+    ),
+    Guard(
+        "an action is claimed before it runs",
+        "calm",
+        (
+            Edit(
+                ENGINE + "backend.py",
+                "if not self.runner.claim(request, job.path, job.caller):",
+                "if False:",
+            ),
+        ),
+    ),
+)

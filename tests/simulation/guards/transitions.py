@@ -1,0 +1,158 @@
+"""Guards of DESIGN.md 5: what is sent, and who is woken."""
+
+from tests.simulation.guards.guard import ENGINE, Edit, Guard
+
+MOVER = ENGINE + "sync/transition.py"
+CONVERSATION = ENGINE + "sync/conversation.py"
+FANOUT = ENGINE + "sync/fanout.py"
+OUTBOX = ENGINE + "sync/outbox.py"
+
+TRANSITIONS = (
+    Guard(
+        "the log is read again after subscribing",
+        "calm",
+        (Edit(MOVER, "head = self._tail.refresh() if fresh else view", "head = view"),),
+        seeds=1000,
+    ),
+    Guard(
+        "the check covers the queries that were not run, too",
+        "calm",
+        (
+            Edit(
+                MOVER,
+                "stale = {i for i in session.queries if _touched(reads[i], later)}",
+                "stale = {i for i in outcomes if _touched(reads[i], later)}",
+            ),
+        ),
+    ),
+    Guard(
+        "subscriptions follow the read sets",
+        "calm",
+        (
+            Edit(
+                MOVER,
+                "            self._index.add(sorted(needed - registered))\n",
+                "            new = {i: r for i, r in reads.items() if not session.queries[i].ran}\n"
+                "            self._index.add(sorted(_all_reads(connection, new) - registered))\n",
+            ),
+        ),
+    ),
+    Guard(
+        "the holder reads the log, not the wake-up",
+        "calm",
+        (
+            Edit(
+                MOVER,
+                "entries = self._tail.since(lease.seen, view.ts) if lease.seen < view.ts else ()",
+                "entries = self._tail.since(max(lease.seen, lease.wake_ts - 1), view.ts)",
+            ),
+        ),
+    ),
+    Guard(
+        "an older commit may be reported later",
+        "calm",
+        (
+            Edit(
+                FANOUT,
+                "        view = self._tail.view()\n        if view.ts < last:\n",
+                "        view = self._tail.view()\n        if view.ts > last:\n            return 0\n"
+                "        if view.ts < last:\n",
+            ),
+        ),
+    ),
+    Guard(
+        "a session never moves to an older end of the log",
+        "calm",
+        (
+            Edit(
+                MOVER,
+                "enough = view.ts >= max(lease.wake_ts, lease.seen)",
+                "enough = view.ts >= lease.wake_ts",
+            ),
+        ),
+        seeds=1000,
+    ),
+    Guard(
+        "a query whose identity changed is run again",
+        "calm",
+        (
+            Edit(
+                MOVER,
+                "if i not in reads or identity_moved or _touched",
+                "if i not in reads or _touched",
+            ),
+        ),
+    ),
+    Guard(
+        "a mutation is answered before its effects are shown",
+        "calm",
+        (
+            Edit(
+                CONVERSATION,
+                "        self._outbox.post(response)\n        # The transition",
+                "        self.lease = msgspec.structs.replace(\n"
+                "            self.lease, due=True, wake_ts=max(self.lease.wake_ts, outcome.ts)\n"
+                "        )\n"
+                "        self._move()\n"
+                "        self._outbox.post(response)\n        # The transition",
+            ),
+        ),
+    ),
+    Guard(
+        "the transition after an answer is not older",
+        "faulty",
+        (
+            Edit(
+                CONVERSATION,
+                "self.lease, wake_ts=max(self.lease.wake_ts, outcome.ts)",
+                "self.lease, wake_ts=self.lease.wake_ts",
+            ),
+            Edit(
+                ENGINE + "database/committer.py",
+                "                self._tail.committed(winner)\n",
+                "",
+            ),
+        ),
+        seeds=1500,
+    ),
+    Guard(
+        "a post whose outcome is unknown is not repeated",
+        "faulty",
+        (
+            Edit(
+                OUTBOX,
+                "        self._gateway.post(self._connection, data)\n",
+                "        try:\n"
+                "            self._gateway.post(self._connection, data)\n"
+                "        except PostUnanswered:\n"
+                "            self._gateway.post(self._connection, data)\n",
+            ),
+            Edit(
+                OUTBOX,
+                "import msgspec\n",
+                "import msgspec\n\nfrom chalicelib.engine.errors import PostUnanswered\n",
+            ),
+        ),
+    ),
+    Guard(
+        "what was sent is remembered for one socket only",
+        "faulty",
+        (
+            Edit(
+                CONVERSATION,
+                "            self._digests,\n",
+                "            _SENT.get(self.session.id, {}) | self._digests,\n",
+            ),
+            Edit(
+                CONVERSATION,
+                "            self._digests = digests\n",
+                "            self._digests = _SENT[self.session.id] = digests\n",
+            ),
+            Edit(
+                CONVERSATION,
+                "class Conversation:\n",
+                "_SENT: dict[str, dict[int, bytes]] = {}\n\n\nclass Conversation:\n",
+            ),
+        ),
+    ),
+)
