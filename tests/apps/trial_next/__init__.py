@@ -1,0 +1,1 @@
+"""The trial one version later: the same tables, with one more index."""
