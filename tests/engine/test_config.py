@@ -1,0 +1,75 @@
+"""Settings come out of the environment, and a wrong one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.config import DEFAULT_PORT, BadSetting, Settings, from_environment
+from chalicelib.engine.auth import CustomJwtProvider, OidcProvider
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert from_environment({}) == Settings()
+    assert from_environment({}).port == DEFAULT_PORT
+
+
+def test_empty_variables_are_as_good_as_none() -> None:
+    assert from_environment({"GEOFLOW_PORT": "", "GEOFLOW_APPS": ""}) == Settings()
+
+
+def test_other_variables_do_not_matter() -> None:
+    assert from_environment({"PORT": "1", "GEOFLOW_UNHEARD_OF": "x"}) == Settings()
+
+
+def test_text_becomes_what_the_setting_is() -> None:
+    found = from_environment(
+        {
+            "GEOFLOW_PORT": "0",
+            "GEOFLOW_REDACTED": "true",
+            "GEOFLOW_SETTLE_MS": "2.5",
+            "GEOFLOW_APPS": "one, two.three ,",
+            "GEOFLOW_LOG_LEVEL": "debug",
+            "GEOFLOW_STORE": "dynamodb",
+        }
+    )
+
+    assert (found.port, found.redacted, found.settle_ms) == (0, True, 2.5)
+    assert found.apps == ("one", "two.three")
+    assert (found.log_level, found.store) == ("DEBUG", "dynamodb")
+
+
+def test_auth_providers_are_a_list_in_json() -> None:
+    text = (
+        '[{"type":"oidc","domain":"https://id.example","applicationID":"app"},'
+        '{"type":"customJwt","issuer":"https://i","jwks":"https://i/k","algorithm":"ES256"}]'
+    )
+
+    found = from_environment({"GEOFLOW_AUTH_PROVIDERS": text})
+
+    assert found.auth_providers == (
+        OidcProvider(domain="https://id.example", application_id="app"),
+        CustomJwtProvider(issuer="https://i", jwks="https://i/k", algorithm="ES256"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("GEOFLOW_PORT", "http"),
+        ("GEOFLOW_STORE", "floppy"),
+        ("GEOFLOW_REDACTED", "perhaps"),
+        ("GEOFLOW_LOG_LEVEL", "LOUD"),
+        ("GEOFLOW_SETTLE_MS", "soon"),
+        ("GEOFLOW_AUTH_PROVIDERS", "{"),
+        ("GEOFLOW_AUTH_PROVIDERS", "{}"),
+        ("GEOFLOW_AUTH_PROVIDERS", '[{"type":"oidc"}]'),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(variable: str, text: str) -> None:
+    with pytest.raises(BadSetting, match=variable):
+        from_environment({variable: text})
+
+
+def test_the_instance_is_named_by_the_admin_key_or_by_the_stage() -> None:
+    assert Settings(admin_key="mine|secret").instance_name == "mine"
+    assert Settings(stage="prod").instance_name == "geoflow-prod"
