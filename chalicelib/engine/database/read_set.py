@@ -16,11 +16,12 @@ _Span = tuple[bytes, bytes | None]
 class ReadSet:
     """Intervals, kept sorted and disjoint for each index."""
 
-    __slots__ = ("_loose", "_spans")
+    __slots__ = ("_intervals", "_loose", "_spans")
 
     def __init__(self, intervals: Iterable[Interval] = ()) -> None:
         self._spans: dict[int, list[_Span]] = {}
         self._loose: set[int] = set()
+        self._intervals: tuple[Interval, ...] | None = None
         for interval in intervals:
             self.add(interval)
 
@@ -32,6 +33,7 @@ class ReadSet:
         """Record that every key of ``interval`` was looked for."""
         self._spans.setdefault(interval.index, []).append((interval.low, interval.high))
         self._loose.add(interval.index)
+        self._intervals = None
 
     def add_key(self, key: IndexKey) -> None:
         """Record that one key was looked for."""
@@ -65,11 +67,13 @@ class ReadSet:
 
     def intervals(self) -> tuple[Interval, ...]:
         """The same as values, in order and disjoint."""
-        return tuple(
-            Interval(index, low, high)
-            for index in sorted(self._spans)
-            for low, high in self._tidy(index)
-        )
+        if self._intervals is None:
+            self._intervals = tuple(
+                Interval(index, low, high)
+                for index in sorted(self._spans)
+                for low, high in self._tidy(index)
+            )
+        return self._intervals
 
     def _tidy(self, index: int) -> list[_Span]:
         spans = self._spans[index]

@@ -1,6 +1,7 @@
 """Where a read set is registered: under the longest run of fields that all its keys share."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Subscription
@@ -22,6 +23,7 @@ def _place(one: Subscription) -> tuple[bytes, int, bytes, bool, bytes]:
     return one.prefix, index, low, high is None, high or b""
 
 
+@lru_cache(maxsize=65_536)
 def shared_prefix(interval: Interval) -> bytes:
     """The longest prefix, in whole fields or the whole key, of every key in ``interval``."""
     low, high = interval.low, interval.high

@@ -78,14 +78,20 @@ class Mover:
         outcomes: dict[int, Outcome] = {}
         for round_ in range(MAX_ROUNDS):
             pinned = round_ == MAX_ROUNDS - 1
+            unproved = False
             for i in sorted(stale):
-                outcomes[i] = self._outcome(
-                    session, session.queries[i], view, pinned=pinned
-                )
+                call = _call(session, session.queries[i])
+                known = self._runner.cache.at(call, view)
+                outcomes[i] = known or self._runner.query_at(call, view, pinned=pinned)
+                unproved = unproved or known is None
                 reads[i] = outcomes[i].read_set or ReadSet()
-            needed = _all_reads(connection, reads)
+            needed = (
+                registered if _unmoved(session, reads) else _all_reads(connection, reads)
+            )
             self._index.add(in_order(needed - registered))
-            fresh = bool(stale) or bool(needed - registered)
+            # What the cache gave is proved at the view, and rows that stood before are seen
+            # by whatever comes after it.
+            fresh = unproved or bool(needed - registered)
             registered |= needed
             head = self._tail.refresh() if fresh else view
             later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
@@ -97,7 +103,7 @@ class Mover:
                 break
         self._vouch(session, outcomes, view)
         after = _with_reads(session, reads, outcomes)
-        obsolete = registered - _all_reads(connection, reads)
+        obsolete = set() if after is session else registered - _all_reads(connection, reads)
         return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale))
 
     def _starting_view(self, session: Session, lease: Lease) -> View:
@@ -112,21 +118,13 @@ class Mover:
         enough = view.ts >= max(lease.wake_ts, lease.seen)
         return view if same and enough else self._tail.refresh()
 
-    def _outcome(
-        self, session: Session, query: LiveQuery, view: View, *, pinned: bool
-    ) -> Outcome:
-        call = Call(query.path, query.arguments, session.caller, query.journal)
-        known = self._runner.cache.at(call, view)
-        return known or self._runner.query_at(call, view, pinned=pinned)
-
     def _vouch(self, session: Session, outcomes: Mapping[int, Outcome], head: View) -> None:
         """Take note of outcomes that hold at ``head``."""
         for i, outcome in outcomes.items():
             query = session.queries[i]
             held = msgspec.structs.replace(outcome, ts=head.ts)
             self._runner.vouch(held, query.path)
-            call = Call(query.path, query.arguments, session.caller, query.journal)
-            self._runner.cache.keep(call, held)
+            self._runner.cache.keep(_call(session, query), held)
 
 
 def message(
@@ -194,7 +192,10 @@ def _modification(query_id: int, outcome: Outcome, *, redacted: bool) -> Modific
 def _with_reads(
     session: Session, reads: Mapping[int, ReadSet], outcomes: Mapping[int, Outcome]
 ) -> Session:
-    if not outcomes and not session.dropped:
+    if _unmoved(session, reads) and all(
+        outcome.journal in (None, session.queries[i].journal)
+        for i, outcome in outcomes.items()
+    ):
         return session
     queries = dict(session.queries)
     for i, outcome in outcomes.items():
@@ -203,6 +204,18 @@ def _with_reads(
             queries[i], journal=journal, reads=reads[i].intervals(), ran=True
         )
     return msgspec.structs.replace(session, queries=queries)
+
+
+def _unmoved(session: Session, reads: Mapping[int, ReadSet]) -> bool:
+    """Whether the rows that stand for a session are just those that it needs."""
+    return not session.dropped and all(
+        query.ran and reads[i].intervals() == query.reads
+        for i, query in session.queries.items()
+    )
+
+
+def _call(session: Session, query: LiveQuery) -> Call:
+    return Call(query.path, query.arguments, session.caller, query.journal)
 
 
 def _touched(reads: ReadSet, entries: Iterable[Entry] | None) -> bool:
