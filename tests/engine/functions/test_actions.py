@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.engine.errors import Conflict
+from chalicelib.engine.errors import Conflict, StorageUnavailable
+from chalicelib.engine.log import Entry
 from tests.apps.trial.calls import RUNS
-from tests.trial import Trial, user, value
+from tests.trial import Interrupted, Trial, user, value
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +74,22 @@ def test_a_cached_query_result_may_be_changed_without_harm() -> None:
     again = trial.call("calls:run", "action", name="a")
 
     assert value(again) == 2
+
+
+def test_what_could_be_retried_is_the_failure_of_an_action_since_nobody_will() -> None:
+    trial = Trial(persistence=(storage := Interrupted()))
+    socket = trial.socket().begin()
+    socket.action("calls:run", name="a")
+    socket.take()
+
+    def fail(entry: Entry) -> None:
+        if entry.path == "items:add":
+            raise StorageUnavailable("node 7 is gone")
+
+    storage.before_append = fail
+    trial.run_jobs()
+
+    response, _ = socket.take()
+    assert (response["type"], response["success"]) == ("ActionResponse", False)
+    assert "node 7" not in response["result"]
+    assert RUNS == ["a"]

@@ -65,6 +65,22 @@ class TestAHit:
 
         assert trial.query(path) != trial.query(path)
 
+    def test_never_repeats_a_failure(self) -> None:
+        trial = Trial()
+        trial.call("calls:crash", "query")
+
+        trial.call("calls:crash", "query")
+
+        assert (hits(trial), len(trial.reported)) == (0, 2)
+
+    def test_does_not_come_of_what_is_too_large_to_keep(self) -> None:
+        trial = Trial()
+        trial.query("calls:long", text="x" * 1000, times=1100)
+
+        trial.query("calls:long", text="x" * 1000, times=1100)
+
+        assert hits(trial) == 0
+
 
 class TestIdentity:
     def test_that_was_not_read_lets_everybody_share(self) -> None:

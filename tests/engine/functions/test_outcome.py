@@ -28,6 +28,15 @@ class TestFailureOf:
     def test_data_that_is_null_is_data(self) -> None:
         assert failure_of(WithNull("nothing"), "1f").data == b"null"
 
+    def test_data_that_is_no_value_is_named_and_left_out(self) -> None:
+        failure = failure_of(Conflict("in use", by=object()), "1f")
+
+        assert failure.data is None
+        assert failure.reason.startswith("Uncaught Conflict: its details are not values: ")
+
+    def test_half_a_character_does_not_keep_a_failure_from_being_sent(self) -> None:
+        assert failure_of(ValueError("\ud800"), "1f").reason == "Uncaught ValueError: ?"
+
     def test_an_engine_error_says_what_it_says(self) -> None:
         failure = failure_of(FunctionNotFound("no such function"), "1f")
 
