@@ -1,7 +1,6 @@
 """Runs functions: each query exact, each mutation once, each action as it comes."""
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +28,7 @@ from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
+from chalicelib.engine.functions.turns import Turns
 from chalicelib.engine.log import Answer, Entry, Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, Ids
@@ -43,6 +43,9 @@ overtake one; each of these runs loses to a commit, so the log as a whole makes 
 
 FREE_QUERY_RUNS: Final = 4
 """Runs of a query at ever newer timestamps before one is pinned, which always finishes."""
+
+MUTATION_PATIENCE_MS: Final = 8000.0
+"""How long one mutation is run again and again before its conflicts are reported."""
 
 MAX_PAST_ENTRIES: Final = 2000
 """How many commits back a query may be run: each is held in memory to be undone."""
@@ -82,7 +85,7 @@ class Runner:
         self._clock, self._ids, self._report = clock, ids, report
         self._catalogues = CatalogueCache(tail)
         self.cache = QueryCache(tail)
-        self._turn = Lock()
+        self._turns = Turns()
 
     def query_at(self, call: Call, view: View, *, pinned: bool) -> Outcome:
         """Run a query once at ``view``.
@@ -164,16 +167,20 @@ class Runner:
             OutcomeUnknown: a put was not answered.
         """
         limit = max_value_bytes
-        outcome = self._mutate_once(call, request, self._tail.view(), limit=limit)
-        if outcome is not None:
-            return outcome
-        with self._turn:
+        if not self._turns.is_long(call.path):
+            outcome = self._mutate_once(call, request, self._tail.view(), limit=limit)
+            if outcome is not None:
+                return outcome
+        with self._turns.taken(call.path):
+            deadline_ms = self._clock.now_ms() + MUTATION_PATIENCE_MS
             for run in range(1, MAX_MUTATION_RUNS):
                 outcome = self._mutate_once(
                     call, request, self._tail.refresh(), limit=limit
                 )
                 if outcome is not None:
                     return outcome
+                if self._clock.now_ms() > deadline_ms:
+                    break
                 self._clock.wait_ms(BACKOFF_MS * min(run, 20))
         raise OptimisticConcurrencyControlFailure(
             f"{call.path} kept conflicting with other mutations; nothing was written, "
