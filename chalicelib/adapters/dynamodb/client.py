@@ -277,7 +277,7 @@ def _make_client(
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
         retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=2 * PARALLEL,
+        max_pool_connections=8 * PARALLEL,
         tcp_keepalive=True,
         # Our own calls are the only ones: validating each costs a fifth of its CPU.
         parameter_validation=False,

@@ -44,8 +44,8 @@ overtake one; each of these runs loses to a commit, so the log as a whole makes 
 FREE_QUERY_RUNS: Final = 4
 """Runs of a query at ever newer timestamps before one is pinned, which always finishes."""
 
-MUTATION_PATIENCE_MS: Final = 8000.0
-"""How long one mutation is run again and again before its conflicts are reported."""
+MUTATION_PATIENCE_MS: Final = 3000.0
+"""How long one mutation is run again and again, once it is its turn."""
 
 MAX_PAST_ENTRIES: Final = 2000
 """How many commits back a query may be run: each is held in memory to be undone."""
