@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from chalicelib.engine.log import ORIGIN
 from chalicelib.engine.ports import ROSTER_SHARDS
 from tests.trial import Trial
