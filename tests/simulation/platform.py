@@ -19,7 +19,7 @@ from chalicelib.engine.sync.messages import Authenticate
 from tests.simulation.doors import SlowSessions, SlowSubscriptions
 from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.storage import TornPersistence
-from tests.simulation.turns import Turns
+from tests.simulation.turns import VirtualTurns
 from tests.simulation.world import Broken, Killed, World, WorldClock, WorldIds
 
 TICK_MS = 15_000.0
@@ -111,7 +111,7 @@ class Platform:
             verify=verify,
             report=report,
         )
-        backend.runner._turn = Turns(self.world)  # type: ignore[assignment]  # a lock that sleeps in virtual time
+        backend.runner._turns = VirtualTurns(self.world)  # type: ignore[assignment]  # sleeps in virtual time
         return backend
 
     # -- invocations ----------------------------------------------------------------------

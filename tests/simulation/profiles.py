@@ -34,7 +34,8 @@ class Profile:
     ``clients`` and ``acts`` bound how many there are, and how much each does; ``think_ms``
     how long it waits in between. ``call_ms`` is what a port call takes, ``stall`` the chance
     that it takes ``stall_ms`` instead, ``post_ms`` what a post takes. ``stream_ms`` is how late
-    the log's stream reports. ``ordered``: the gateway hands over the frames of a connection
+    the log's stream reports, ``frame_ms`` how late a frame reaches its handler, ``handler_ms``
+    what the handler's calls take until it has the frame in safety. ``ordered``: the gateway hands over the frames of a connection
     one after another, and one process serves everything, as the local server does.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
@@ -48,6 +49,7 @@ class Profile:
     post_ms: Range = (0.5, 12)
     stream_ms: Range = (0, 120)
     frame_ms: Range = (0, 60)
+    handler_ms: Range = (0.2, 6)
     settle_ms: float = 100
     ordered: bool = False
     ticks: bool = False
@@ -69,7 +71,20 @@ BUSY = replace(CALM, think_ms=(0, 30), stall=0.15, acts=(10, 30), processes=8)
 CUTS = replace(CALM, think_ms=(0, 120), faults=replace(NONE, cut=0.15), acts=(10, 30))
 # Frames later than any settle time: what only stamps can order is left out.
 LATE = replace(CUTS, frame_ms=(0, 2500), signs_in=False, http=0)
-DEAF = replace(CALM, faults=replace(NONE, lost_put=0.35, error=0.01), ticks=True, http=30)
+SHORT = replace(
+    CALM,
+    acts=(2, 6),
+    think_ms=(0, 60),
+    call_ms=(0.1, 2),
+    frame_ms=(0, 20),
+    handler_ms=(0, 15),
+    http=2,
+    appliers=0,
+)
+DEAF = replace(SHORT, faults=replace(NONE, lost_put=0.35))
+DEAF_AND_REFUSED = replace(
+    DEAF, faults=replace(DEAF.faults, error=0.01), ticks=True, http=30
+)
 STORM = replace(CALM, storm=3, acts=(4, 10))
 DEPLOY = replace(CALM, deploy=True, http=12, stall=0.1)
 FAULTY_DEPLOY = replace(FAULTY, deploy=True)
@@ -83,7 +98,9 @@ PROFILES = {
     "busy": BUSY,
     "cuts": CUTS,
     "late": LATE,
+    "short": SHORT,
     "deaf": DEAF,
+    "deaf and refused": DEAF_AND_REFUSED,
     "storm": STORM,
     "deploy": DEPLOY,
     "faulty deploy": FAULTY_DEPLOY,

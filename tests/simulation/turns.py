@@ -1,27 +1,37 @@
-"""A lock between invocations of one process, in virtual time."""
+"""Turns of mutations in one process, in virtual time."""
 
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from chalicelib.engine.errors import OptimisticConcurrencyControlFailure
+from chalicelib.engine.functions.turns import JOINED_FROM, PATIENCE_S
 from tests.simulation.world import World
 
 TRY_AGAIN_MS = 1.0
 
 
-class Turns:
-    """Held by one invocation at a time; a thread's lock would stop the whole world."""
+class VirtualTurns:
+    """The engine's lines, without its locks: waiting for one would stop the whole world."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._held = world, False
+        self._world = world
+        self._lines: dict[str, list[object]] = {}
 
-    def __enter__(self) -> None:
-        while self._held:
-            self._world.sleep(TRY_AGAIN_MS)
-        self._held = True
+    def is_long(self, path: str) -> bool:
+        """Tell whether so many wait that a newcomer should wait too."""
+        return len(self._lines.get(path, ())) >= JOINED_FROM
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._held = False
+    @contextmanager
+    def taken(self, path: str) -> Iterator[None]:
+        """Wait for a turn at ``path``."""
+        line, mine = self._lines.setdefault(path, []), object()
+        until_ms = self._world.now_ms + PATIENCE_S * 1000
+        line.append(mine)
+        try:
+            while line[0] is not mine:
+                if self._world.now_ms > until_ms:
+                    raise OptimisticConcurrencyControlFailure("simulated")
+                self._world.sleep(TRY_AGAIN_MS)
+            yield
+        finally:
+            line.remove(mine)

@@ -177,7 +177,7 @@ class World:
             return
         profile = self.profile
         if not invocation.fragile:
-            self.sleep(self.between(profile.call_ms))
+            self.sleep(self.between(profile.handler_ms))
             return
         bad = self.random.random()
         if bad < faults.kill:

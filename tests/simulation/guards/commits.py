@@ -26,12 +26,12 @@ COMMITS = (
     ),
     Guard(
         "a put that met its own entry has succeeded",
-        "faulty",
+        "deaf",
         (Edit(COMMITTER, "if winner.transaction == entry.transaction:", "if False:"),),
     ),
     Guard(
         "an unanswered put has not succeeded",
-        "faulty",
+        "deaf",
         (
             Edit(
                 COMMITTER,
@@ -42,7 +42,7 @@ COMMITS = (
     ),
     Guard(
         "an unanswered put is repeated, not put elsewhere",
-        "faulty",
+        "deaf",
         (
             Edit(
                 COMMITTER,
@@ -53,9 +53,8 @@ COMMITS = (
     ),
     Guard(
         "a refusal does not answer the put before it",
-        "faulty",
+        "deaf and refused",
         (Edit(COMMITTER, "if unanswered is None:", "if True:"),),
-        seeds=1500,
     ),
     Guard(
         "the watermark passes what was applied only",
@@ -105,7 +104,6 @@ COMMITS = (
                 "",
             ),
         ),
-        seeds=600,
     ),
     Guard(
         "the end of a range joins the read set",
@@ -120,7 +118,13 @@ COMMITS = (
     Guard(
         "a document read by its id joins the read set",
         "calm",
-        (),
+        (
+            Edit(
+                TRANSACTION,
+                "        self.read_set.add_key((table.by_id, internal))\n",
+                "",
+            ),
+        ),
     ),
     Guard(
         "the catalogue is in every read set",
@@ -187,7 +191,6 @@ COMMITS = (
                 "    row = transaction.snapshot.get(request.key)\n    if row is not None and row.image:",
             ),
         ),
-        seeds=1500,
     ),
     Guard(
         "an action is claimed before it runs",

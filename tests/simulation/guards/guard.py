@@ -34,10 +34,10 @@ class Edit:
 class Guard:
     """A safeguard: its name, the kind of world that misses it, and how it is taken away.
 
-    ``hint`` is part of what the simulation then says; ``seeds`` how many it may take.
+    ``seeds`` is how many it may take to miss it.
     """
 
     name: str
     profile: str
     edits: tuple[Edit, ...]
-    seeds: int = 200
+    seeds: int = 1500

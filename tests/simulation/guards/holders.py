@@ -58,7 +58,7 @@ HOLDERS = (
     ),
     Guard(
         "a frame is put before it is counted",
-        "calm",
+        "short",
         (
             Edit(
                 ACTOR,
@@ -73,7 +73,7 @@ HOLDERS = (
     ),
     Guard(
         "the lease is tried again after a frame was left",
-        "calm",
+        "short",
         (
             Edit(
                 ACTOR,
@@ -126,24 +126,9 @@ HOLDERS = (
         ),
     ),
     Guard(
-        "a new connection ends the older ones",
-        "faulty",
-        (
-            Edit(
-                CONVERSATION,
-                "                self.end_older(\n"
-                "                    enlist(self.connection, self.session.id, self.session.number)\n"
-                "                )\n",
-                "                enlist(self.connection, self.session.id, self.session.number)\n",
-            ),
-        ),
-        seeds=600,
-    ),
-    Guard(
         "a holder notices that its inbox was buried",
-        "faulty",
+        "late",
         (Edit(ACTOR, "if self._store.raise_wake(connection, 0).dead:", "if False:"),),
-        seeds=1000,
     ),
     Guard(
         "the tick visits sessions",
@@ -155,18 +140,6 @@ HOLDERS = (
                 "            pass\n",
             ),
         ),
-    ),
-    Guard(
-        "the tick looks into inboxes, not at counters",
-        "faulty",
-        (
-            Edit(
-                ACTOR,
-                "if wake_ts or lease.has_work or self._store.inbox(connection):",
-                "if wake_ts or lease.has_work:",
-            ),
-        ),
-        seeds=1500,
     ),
     Guard(
         "idle clients are pinged",
@@ -224,7 +197,7 @@ HOLDERS = (
     ),
     Guard(
         "an Authenticate waits for the requests before it",
-        "calm",
+        "cuts",
         (
             Edit(
                 ORDER,
@@ -234,19 +207,8 @@ HOLDERS = (
         ),
     ),
     Guard(
-        "a request waits for the Authenticate before it",
-        "calm",
-        (
-            Edit(
-                ORDER,
-                "    if any(isinstance(r.message, Authenticate) for r in earlier):\n        return None\n",
-                "",
-            ),
-        ),
-    ),
-    Guard(
         "a change of the query set waits for the one before it",
-        "calm",
+        "busy",
         (
             Edit(
                 ORDER,
@@ -257,17 +219,17 @@ HOLDERS = (
     ),
     Guard(
         "nothing is done before Connect",
-        "calm",
+        "late",
         (Edit(ORDER, "        case _ if not session.id:\n            return None\n", ""),),
     ),
     Guard(
         "no request is run before the first query set",
-        "calm",
+        "late",
         (Edit(ORDER, "    if session.query_set == 0:\n", "    if False:\n"),),
     ),
     Guard(
         "requests run in the order of their ids",
-        "calm",
+        "late",
         (
             Edit(
                 ORDER,
@@ -279,7 +241,7 @@ HOLDERS = (
     ),
     Guard(
         "a gap between requests of a first connection is a frame under way",
-        "calm",
+        "late",
         (
             Edit(
                 ORDER,
