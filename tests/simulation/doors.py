@@ -27,11 +27,6 @@ class SlowSessions:
         self._world.pause()
         return done
 
-    def _safe(self) -> None:
-        """From here on the frame in hand is not forgotten if the invocation dies."""
-        if self._world.current is not None:
-            self._world.current.fragile = True
-
     def acquire(
         self,
         connection: str,
@@ -48,7 +43,7 @@ class SlowSessions:
                 connection, owner, now_ms=now_ms, deadline_ms=deadline_ms, wake_ts=wake_ts
             )
             if got.mine:
-                self._safe()
+                self._world.safe()
             return got
 
         return self._call(effect)
@@ -62,7 +57,7 @@ class SlowSessions:
 
         def effect() -> None:
             self.inner.leave(connection, frame)
-            self._safe()
+            self._world.safe()
 
         self._call(effect)
 

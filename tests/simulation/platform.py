@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from chalicelib.adapters.dynamodb.subscriptions import DynamoSubscriptions
 from chalicelib.engine.auth import Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import (
@@ -17,6 +18,12 @@ from chalicelib.engine.log import Entry
 from chalicelib.engine.ports import Frame, roster_shard
 from chalicelib.engine.sync.messages import Authenticate
 from tests.simulation.doors import SlowSessions, SlowSubscriptions
+from tests.simulation.dynamo import Tables
+from tests.simulation.dynamo_ports import (
+    MindfulDynamoSessions,
+    TornDynamoPersistence,
+    torn_subscriptions,
+)
 from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.storage import TornPersistence
 from tests.simulation.turns import VirtualTurns
@@ -79,8 +86,19 @@ class Platform:
 
     def __init__(self, world: World, committed: Callable[[Entry], None]) -> None:
         self.world, self._committed = world, committed
-        self.storage = TornPersistence(world, self._stream, at_once=world.profile.ordered)
-        self.sessions, self.subscriptions = SlowSessions(world), SlowSubscriptions(world)
+        self.storage: TornPersistence | TornDynamoPersistence
+        self.sessions: SlowSessions | MindfulDynamoSessions
+        self.subscriptions: SlowSubscriptions | DynamoSubscriptions
+        if world.profile.dynamodb:
+            tables = Tables(world)
+            self.storage = TornDynamoPersistence(world, tables, self._stream)
+            self.sessions = MindfulDynamoSessions(world, tables)
+            self.subscriptions = torn_subscriptions(world, tables)
+        else:
+            at_once = world.profile.ordered
+            self.storage = TornPersistence(world, self._stream, at_once=at_once)
+            self.sessions = SlowSessions(world)
+            self.subscriptions = SlowSubscriptions(world)
         self.gateway = Gateway(world, self._take_frame)
         self.gateway.disconnected = self._disconnected
         self._ports = Ports(

@@ -61,6 +61,7 @@ class Profile:
     deploy: bool = False
     max_message_bytes: int = 128 * 1024
     signs_in: bool = True
+    dynamodb: bool = False
 
 
 CALM = Profile()
@@ -91,7 +92,12 @@ FAULTY_DEPLOY = replace(FAULTY, deploy=True)
 SLOW = replace(CALM, post_ms=(50, 6000), acts=(10, 24), http=12)
 PIECES = replace(CALM, max_message_bytes=2048)
 
+DYNAMODB = replace(CALM, dynamodb=True, call_ms=(0.1, 3), handler_ms=(0.1, 4))
+FAULTY_DYNAMODB = replace(DYNAMODB, ticks=True, faults=Faults())
+
 PROFILES = {
+    "dynamodb": DYNAMODB,
+    "faulty dynamodb": FAULTY_DYNAMODB,
     "calm": CALM,
     "faulty": FAULTY,
     "local": LOCAL,

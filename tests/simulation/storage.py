@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.errors import OutcomeUnknown
-from chalicelib.engine.log import Entry, Row, newest_rows
+from chalicelib.engine.log import Entry, IndexKey, Row, newest_rows
 from chalicelib.engine.persistence import Interval, Marks, Page
 from tests.simulation.world import World
 
@@ -118,7 +118,7 @@ class TornPersistence:
         """Read one row."""
         return self.call(lambda: self._inner.get(index, key))
 
-    def live_rows(self) -> dict[tuple[int, bytes], bytes]:
+    def live_rows(self) -> dict[IndexKey, bytes | None]:
         """All rows as they are, tombstones left out."""
         held = self._inner._rows.items()
         return {key: row.image for key, row in held if row.image is not None}

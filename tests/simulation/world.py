@@ -147,6 +147,11 @@ class World:
 
         return resume
 
+    def safe(self) -> None:
+        """Let the current invocation be fragile: nothing would be forgotten with it."""
+        if self.current is not None:
+            self.current.fragile = True
+
     def sleep(self, duration_ms: float) -> None:
         """Let the current invocation sleep."""
         invocation = self.current

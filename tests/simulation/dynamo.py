@@ -1,0 +1,266 @@
+"""DynamoDB as the adapters see it: single items are atomic, and nothing else is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from chalicelib.adapters.dynamodb.client import ConditionFailed
+from chalicelib.engine.errors import OutcomeUnknown
+from tests.simulation.expressions import Item, condition, plain, update
+from tests.simulation.world import World
+
+T = TypeVar("T")
+Key = tuple[Any, Any]
+
+SORT_KEYS = {
+    "log": "ts",
+    "rows": "sk",
+    "chunks": "n",
+    "sessions": "sk",
+    "subscriptions": "sk",
+}
+LAG_MS = 400.0
+"""How old, at most, what an eventually consistent read returns may be."""
+
+
+class Tables:
+    """All items of all tables, and what each was before it was last changed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._items: dict[str, dict[Any, dict[Any, Item]]] = {t: {} for t in SORT_KEYS}
+        self._before: dict[tuple[str, Key], tuple[float, Item | None]] = {}
+        self.put_seen: Callable[[str, Item], None] = lambda table, item: None
+
+    def key(self, table: str, item: Item) -> Key:
+        """The primary key of an item."""
+        return plain(item["pk"]), plain(item[SORT_KEYS[table]])
+
+    def get(self, table: str, key: Key) -> Item | None:
+        """The item as it is."""
+        return self._items[table].get(key[0], {}).get(key[1])
+
+    def get_perhaps_old(self, table: str, key: Key) -> Item | None:
+        """The item as it is, or as it was a moment ago."""
+        changed_ms, before = self._before.get((table, key), (0.0, None))
+        if changed_ms > self._world.now_ms - LAG_MS and self._world.chance(0.5):
+            return before
+        return self.get(table, key)
+
+    def set(self, table: str, key: Key, item: Item | None) -> None:
+        """Write or delete one item."""
+        partition = self._items[table].setdefault(key[0], {})
+        self._before[table, key] = self._world.now_ms, partition.get(key[1])
+        if item is None:
+            partition.pop(key[1], None)
+        else:
+            partition[key[1]] = item
+            self.put_seen(table, item)
+
+    def sort_keys(self, table: str, partition: Any) -> list[Any]:
+        """The sort keys of a partition, in order."""
+        return sorted(self._items[table].get(partition, ()))
+
+    def all(self, table: str) -> Iterator[Item]:
+        """Every item of a table."""
+        for partition in self._items[table].values():
+            yield from partition.values()
+
+
+class TornDynamo:
+    """A client of those tables: slow, torn across items, and not always answered."""
+
+    def __init__(self, world: World, tables: Tables) -> None:
+        self._world, self._tables = world, tables
+        self.raw = _Raw(world, tables)
+
+    def table(self, name: str) -> str:
+        """The name itself."""
+        return name
+
+    def get(self, table: str, key: Item) -> Item | None:
+        """Read one item."""
+        self._world.pause()
+        found = self._tables.get(table, self._tables.key(table, key))
+        self._world.pause()
+        return found
+
+    def query(
+        self,
+        table: str,
+        condition: str,
+        values: Item,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        start: Item | None = None,
+    ) -> tuple[list[Item], Item | None]:
+        """Read one page: what is written meanwhile may be in it, or may not."""
+        world = self._world
+        world.pause()
+        found = {k: i for k, i in self._matching(table, condition, values) if _step(world)}
+        for key, item in self._matching(table, condition, values):
+            if key not in found and world.chance(0.5):
+                found[key] = item
+        if start is not None:
+            after = self._tables.key(table, start)[1]
+            found = {
+                k: i for k, i in found.items() if (k < after if reverse else k > after)
+            }
+        keys = sorted(found, reverse=reverse)
+        length = len(keys) if limit is None else min(limit, len(keys))
+        if length and world.chance(0.1):
+            length = world.random.randint(1, length)
+        world.pause()
+        page = [found[key] for key in keys[:length]]
+        return page, page[-1] if length < len(keys) or (page and length == limit) else None
+
+    def _matching(self, table: str, text: str, values: Item) -> Iterator[tuple[Any, Item]]:
+        holds = condition(text)
+        partition = plain(values[text.split(" ")[2]])
+        for key in self._tables.sort_keys(table, partition):
+            item = self._tables.get(table, (partition, key))
+            if item is not None and holds(item, values):
+                yield key, item
+
+    def put(
+        self,
+        table: str,
+        item: Item,
+        *,
+        condition: str | None = None,
+        values: Item | None = None,
+        once: bool = False,
+    ) -> None:
+        """Write one item if the condition holds."""
+        key = self._tables.key(table, item)
+        self._write(
+            lambda: self._change(table, key, condition, values, lambda _: item), once=once
+        )
+
+    def update(
+        self,
+        table: str,
+        key: Item,
+        expression: str,
+        values: Item,
+        *,
+        condition: str | None = None,
+        once: bool = False,
+    ) -> Item:
+        """Change one item if the condition holds."""
+
+        def changed(old: Item) -> Item:
+            new = {**key, **old}
+            for change in update(expression):
+                change(new, old, values)
+            return new
+
+        place = self._tables.key(table, key)
+        return self._write(
+            lambda: self._change(table, place, condition, values, changed), once=once
+        )
+
+    def _change(
+        self,
+        table: str,
+        key: Key,
+        test: str | None,
+        values: Item | None,
+        changed: Callable[[Item], Item],
+    ) -> Item:
+        old = self._tables.get(table, key)
+        if test is not None and not condition(test)(old or {}, values or {}):
+            raise ConditionFailed(old)
+        new = changed(old or {})
+        self._tables.set(table, key, new)
+        return new
+
+    def _write(self, effect: Callable[[], Item], *, once: bool) -> Item:
+        """Write; an answer that is lost leaves it open, or has it done a second time."""
+        world = self._world
+        world.pause()
+        if world.chance(world.faults.lost_put):
+            world.stats["lost puts"] += 1
+            if once:
+                if world.chance(0.7):
+                    world.at(world.between((0, 800)), lambda: _try(effect))
+                world.sleep(world.between((10, 60)))
+                raise OutcomeUnknown("simulated")
+            _try(effect)
+            world.sleep(world.between((10, 60)))
+        try:
+            return effect()
+        finally:
+            world.pause(errors=not once)
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make several calls, in any order."""
+        done: dict[int, T] = {}
+        order = list(range(len(calls)))
+        self._world.random.shuffle(order)
+        for number in order:
+            done[number] = calls[number]()
+        return [done[number] for number in range(len(calls))]
+
+
+class _Raw:
+    """The calls of botocore's client that the adapters make themselves."""
+
+    def __init__(self, world: World, tables: Tables) -> None:
+        self._world, self._tables = world, tables
+
+    def delete_item(self, **clauses: Any) -> Item:
+        """Delete one item, and return it."""
+        table, key = clauses["TableName"], clauses["Key"]
+        self._world.pause()
+        place = self._tables.key(table, key)
+        old = self._tables.get(table, place)
+        self._tables.set(table, place, None)
+        self._world.pause()
+        return {"Attributes": old} if old is not None else {}
+
+    def batch_get_item(self, **clauses: Any) -> Item:
+        """Read some of the items that were asked for."""
+        self._world.pause()
+        ((table, asked),) = clauses["RequestItems"].items()
+        read = self._tables.get if asked["ConsistentRead"] else self._tables.get_perhaps_old
+        keys = list(asked["Keys"])
+        left = [keys.pop()] if len(keys) > 1 and self._world.chance(0.05) else []
+        items = [
+            read(table, self._tables.key(table, k)) for k in keys if _step(self._world)
+        ]
+        self._world.pause()
+        return {
+            "Responses": {table: [item for item in items if item is not None]},
+            "UnprocessedKeys": {table: {"Keys": left}} if left else {},
+        }
+
+    def batch_write_item(self, **clauses: Any) -> Item:
+        """Do some of the requests, one by one, in any order."""
+        self._world.pause()
+        ((table, requests),) = clauses["RequestItems"].items()
+        rest = list(requests)
+        self._world.random.shuffle(rest)
+        left = [rest.pop()] if len(rest) > 1 and self._world.chance(0.05) else []
+        for request in rest:
+            self._world.sleep(self._world.between((0, 1)))
+            if "PutRequest" in request:
+                item = request["PutRequest"]["Item"]
+                self._tables.set(table, self._tables.key(table, item), item)
+            else:
+                key = self._tables.key(table, request["DeleteRequest"]["Key"])
+                self._tables.set(table, key, None)
+        self._world.pause()
+        return {"UnprocessedItems": {table: left} if left else {}}
+
+
+def _step(world: World) -> bool:
+    if world.chance(0.3):
+        world.sleep(world.between((0, 3)))
+    return True
+
+
+def _try(effect: Callable[[], Item]) -> None:
+    with suppress(ConditionFailed):
+        effect()
