@@ -18,7 +18,7 @@ LOAD = {
     "watchers": 4,
 }
 
-ROUNDS = {"sqlite": 10, "dynamodb": 2}
+ROUNDS = {"sqlite": 10, "dynamodb": 1}
 """Increments, and transfers, of each client; the emulated DynamoDB does one thing at a time."""
 
 
