@@ -60,7 +60,7 @@ test-simulation: $(VENV)/.dev-ready ## Run the seeded fault simulations; GEOFLOW
 	@exec $(BIN)/python -m pytest -q -n auto -m simulation --durations 5 $(ARGS)
 
 test-clients: $(VENV)/.dev-ready tests/clients/node_modules/.package-lock.json demo/node_modules/.package-lock.json ## Drive the stock Convex clients against running servers
-	@exec $(BIN)/python -m pytest -q -m clients --durations 5 $(ARGS)
+	@exec $(BIN)/python -m pytest -q -n 2 -m clients --durations 5 $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev-ready ## Check format, lint, types and layers
