@@ -1,38 +1,30 @@
 """Runs functions: each query exact, each mutation once, each action as it comes."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from chalicelib.engine.auth import Caller, user_of
 from chalicelib.engine.database.catalogue import Catalogue
-from chalicelib.engine.database.catalogue_cache import CatalogueCache
 from chalicelib.engine.database.committer import Committer, Conflicted, Draft
-from chalicelib.engine.database.documents import Access, Reader, Writer
 from chalicelib.engine.database.read_set import ReadSet
-from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail, View
-from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import (
     BelowHorizon,
     EntryTooLarge,
-    InvalidId,
     OptimisticConcurrencyControlFailure,
     ResultTooLarge,
 )
+from chalicelib.engine.functions.attempts import Answered, Attempts, Run, table_of
 from chalicelib.engine.functions.cache import QueryCache
-from chalicelib.engine.functions.calls import Call, arguments_object, resolve
-from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
-from chalicelib.engine.functions.determinism import Determinism
-from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
-from chalicelib.engine.functions.registry import RegisteredFunction, Registry
+from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.turns import Turns
-from chalicelib.engine.log import Answer, Entry, Request
+from chalicelib.engine.log import Entry, Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, Ids
-from chalicelib.engine.values.ids import decode_id
 
 MAX_MUTATION_RUNS: Final = 64
 """Runs of one mutation before its conflicts are reported.
@@ -54,18 +46,6 @@ BACKOFF_MS: Final = 2.0
 """Pause after a conflict, times the number of runs so far, up to 20 of them."""
 
 
-class Run(msgspec.Struct, frozen=True):
-    """One run of a deterministic function: what came out, and what it touched."""
-
-    transaction: Transaction
-    result: Any
-    value: bytes | None
-    error: Exception | None
-    log_lines: tuple[str, ...]
-    identity_read: bool
-    time_read: bool
-
-
 class Runner:
     """Runs the functions of a registry over one log."""
 
@@ -80,10 +60,9 @@ class Runner:
         ids: Ids,
         report: Callable[[Exception, str, str], None],
     ) -> None:
-        self.registry, self._persistence = registry, persistence
-        self._tail, self._committer = tail, committer
+        self.registry, self._tail, self._committer = registry, tail, committer
         self._clock, self._ids, self._report = clock, ids, report
-        self._catalogues = CatalogueCache(tail)
+        self._attempts = Attempts(registry, persistence, tail, clock, ids)
         self.cache = QueryCache(tail)
         self._turns = Turns()
 
@@ -94,7 +73,9 @@ class Runner:
         touches its read set. The caller looks, and then calls :meth:`vouch`: a failure of a
         torn run is nobody's business.
         """
-        return self._outcome(self._attempt(call, "query", view, pinned=pinned), view.ts)
+        return self._outcome(
+            self._attempts.run(call, "query", view, pinned=pinned), view.ts
+        )
 
     def vouch(self, outcome: Outcome, path: str) -> Outcome:
         """Take note of an outcome that was found to hold: report it if it is a bug.
@@ -120,7 +101,7 @@ class Runner:
             if (known := self.cache.at(call, view)) is not None:
                 return known
         for _ in range(FREE_QUERY_RUNS):
-            run = self._attempt(call, "query", view, pinned=False)
+            run = self._attempts.run(call, "query", view, pinned=False)
             head = self._tail.refresh()
             if self._holds(run.transaction.read_set, view, head):
                 outcome = self.vouch(self._outcome(run, head.ts), call.path)
@@ -196,12 +177,12 @@ class Runner:
         limit: int | None,
     ) -> Outcome | None:
         """Run and commit at ``view``; None if the reads were overtaken."""
-        run = self._attempt(call, "mutation", view, pinned=False, request=request)
+        run = self._attempts.run(call, "mutation", view, pinned=False, request=request)
         if limit is not None and len(run.value or b"") > limit:
             too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
             run = msgspec.structs.replace(run, value=None, error=too_long)
         answered = run.error
-        if isinstance(answered, _Answered):
+        if isinstance(answered, Answered):
             if answered.outcome.ts > view.ts:
                 # What follows in this process must not be older than the answer.
                 self._tail.refresh()
@@ -241,7 +222,9 @@ class Runner:
 
     def was_answered(self, request: Request) -> bool:
         """Tell whether the log holds an answer to ``request``, or a claim of it."""
-        return self._snapshot(self._tail.refresh()).get(request.key) is not None
+        return (
+            self._attempts.begin(self._tail.refresh()).answer_row(request.key) is not None
+        )
 
     def claim(self, request: Request, path: str, caller: Caller) -> bool:
         """Commit that a request is being run; False if somebody has claimed it before.
@@ -252,9 +235,7 @@ class Runner:
         user = user_of(caller)
         for _ in range(MAX_MUTATION_RUNS):
             view = self._tail.refresh()
-            transaction = Transaction(
-                self._snapshot(view), self._catalogues.at(self._snapshot(view))
-            )
+            transaction = self._attempts.begin(view)
             if transaction.answer_row(request.key) is not None:
                 return False
             draft = Entry(
@@ -274,65 +255,6 @@ class Runner:
                 continue
             return True
         raise OptimisticConcurrencyControlFailure(f"{path} could not be claimed; try again")
-
-    def _attempt(
-        self,
-        call: Call,
-        kind: str,
-        view: View,
-        *,
-        pinned: bool,
-        request: Request | None = None,
-    ) -> Run:
-        snapshot = self._snapshot(view, pinned=pinned)
-        transaction = Transaction(snapshot, self._catalogues.at(snapshot))
-        log, auth = Log(), Auth(call.caller)
-        determinism = Determinism(self._clock.now_ms(), self._ids.seed())
-        result: Any = None
-        value: bytes | None = None
-        error: Exception | None = None
-        try:
-            if request is not None:
-                _look_up(transaction, request)
-            target = resolve(
-                self.registry, call, "mutation" if kind == "mutation" else "query"
-            )
-            arguments = target.function.signature.decode_args(
-                arguments_object(call.arguments), _table_of(transaction.catalogue)
-            )
-            ctx = self._context(target, transaction, auth, determinism, log)
-            result = target.function(ctx, **arguments)
-            value = target.function.signature.encode_result(result)
-        except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
-            error = raised
-        return Run(
-            transaction,
-            result,
-            value,
-            error,
-            log.lines,
-            auth.was_read,
-            determinism.was_read,
-        )
-
-    def _context(
-        self,
-        target: RegisteredFunction,
-        transaction: Transaction,
-        auth: Auth,
-        determinism: Determinism,
-        log: Log,
-    ) -> QueryCtx:
-        access = Access(transaction, self.registry.tables, determinism.new_internal)
-        if target.function.visibility == "public":
-            policy = PolicyCtx(auth, Reader(access), determinism)
-            access = msgspec.structs.replace(access, policy_ctx=policy)
-        if target.function.kind == "mutation":
-            return MutationCtx(auth, Writer(access), determinism, log)
-        return QueryCtx(auth, Reader(access), determinism, log)
-
-    def _snapshot(self, view: View, *, pinned: bool = False) -> Snapshot:
-        return Snapshot(self._persistence, self._tail, view, pinned=pinned)
 
     def _holds(self, read_set: ReadSet, view: View, head: View) -> bool:
         later = self._tail.since(view.ts, head.ts)
@@ -371,43 +293,8 @@ class Runner:
 
     def table_of(self) -> Callable[[str], str | None]:
         """How an action's arguments are judged: the table of an id, at the known log's end."""
-        return _table_of(self._catalogues.at(self._snapshot(self._tail.view())))
+        return table_of(self._attempts.begin(self._tail.view()).catalogue)
 
     def catalogue(self) -> Catalogue:
         """The catalogue at the log's end."""
-        return self._catalogues.at(self._snapshot(self._tail.refresh()))
-
-
-def _table_of(catalogue: Catalogue) -> Callable[[str], str | None]:
-    names = catalogue.names()
-
-    def table_of(text: str) -> str | None:
-        try:
-            return names.get(decode_id(text)[0])
-        except InvalidId:
-            return None
-
-    return table_of
-
-
-class _Answered(Exception):
-    """The request was answered before: there is nothing to run."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__()
-        self.outcome = outcome
-
-
-def _look_up(transaction: Transaction, request: Request) -> None:
-    """Put the request's name into the read set, and see whether it was answered.
-
-    Two runs of one request conflict in it, also when they conflict in nothing else
-    (docs/hazards.md A1). It is looked for on a first connection, too: one that was frozen does
-    not know that the client has come back on another one.
-    """
-    row = transaction.answer_row(request.key)
-    if row is not None and row.image:
-        answer = msgspec.msgpack.decode(row.image, type=Answer)
-        raise _Answered(
-            Outcome(answer.ts, answer.result or b"null", log_lines=answer.log_lines)
-        )
+        return self._attempts.begin(self._tail.refresh()).catalogue

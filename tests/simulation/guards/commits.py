@@ -4,6 +4,7 @@ from tests.simulation.guards.guard import ENGINE, MEMORY, Edit, Guard
 
 COMMITTER = ENGINE + "database/committer.py"
 RUNNER = ENGINE + "functions/runner.py"
+ATTEMPTS = ENGINE + "functions/attempts.py"
 CACHE = ENGINE + "functions/cache.py"
 TRANSACTION = ENGINE + "database/transaction.py"
 SNAPSHOT = ENGINE + "database/snapshot.py"
@@ -175,7 +176,7 @@ COMMITS = (
         "faulty",
         (
             Edit(
-                RUNNER,
+                ATTEMPTS,
                 "    row = transaction.answer_row(request.key)\n    if row is not None and row.image:",
                 "    row = None\n    if row is not None and row.image:",
             ),
@@ -186,7 +187,7 @@ COMMITS = (
         "faulty",
         (
             Edit(
-                RUNNER,
+                ATTEMPTS,
                 "    row = transaction.answer_row(request.key)\n    if row is not None and row.image:",
                 "    row = transaction.snapshot.get(request.key)\n    if row is not None and row.image:",
             ),

@@ -1,0 +1,150 @@
+"""One run of a query or a mutation: a function on a snapshot, and what came of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from chalicelib.engine.database.catalogue import Catalogue
+from chalicelib.engine.database.catalogue_cache import CatalogueCache
+from chalicelib.engine.database.documents import Access, Reader, Writer
+from chalicelib.engine.database.snapshot import Snapshot
+from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.database.transaction import Transaction
+from chalicelib.engine.errors import InvalidId
+from chalicelib.engine.functions.calls import Call, Kind, arguments_object, resolve
+from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
+from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.registry import RegisteredFunction, Registry
+from chalicelib.engine.log import Answer, Request
+from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.ports import Clock, Ids
+from chalicelib.engine.values.ids import decode_id
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of a deterministic function: what came out, and what it touched."""
+
+    transaction: Transaction
+    result: Any
+    value: bytes | None
+    error: Exception | None
+    log_lines: tuple[str, ...]
+    identity_read: bool
+    time_read: bool
+
+
+class Answered(Exception):
+    """The request was answered before: there is nothing to run."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+class Attempts:
+    """Runs functions once; whether what they read was valid is for others to see."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        persistence: Persistence,
+        tail: LogTail,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._registry, self._persistence, self._tail = registry, persistence, tail
+        self._clock, self._ids = clock, ids
+        self._catalogues = CatalogueCache(tail)
+
+    def begin(self, view: View, *, pinned: bool = False) -> Transaction:
+        """Begin a transaction at ``view``."""
+        snapshot = Snapshot(self._persistence, self._tail, view, pinned=pinned)
+        return Transaction(snapshot, self._catalogues.at(snapshot))
+
+    def run(
+        self,
+        call: Call,
+        kind: Kind,
+        view: View,
+        *,
+        pinned: bool,
+        request: Request | None = None,
+    ) -> Run:
+        """Run a function once at ``view``.
+
+        A ``request`` that was answered before is not run: the error is :class:`Answered`.
+        """
+        transaction = self.begin(view, pinned=pinned)
+        log, auth = Log(), Auth(call.caller)
+        determinism = Determinism(self._clock.now_ms(), self._ids.seed())
+        result: Any = None
+        value: bytes | None = None
+        error: Exception | None = None
+        try:
+            if request is not None:
+                _look_up(transaction, request)
+            target = resolve(self._registry, call, kind)
+            arguments = target.function.signature.decode_args(
+                arguments_object(call.arguments), table_of(transaction.catalogue)
+            )
+            ctx = self._context(target, transaction, auth, determinism, log)
+            result = target.function(ctx, **arguments)
+            value = target.function.signature.encode_result(result)
+        except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
+            error = raised
+        return Run(
+            transaction,
+            result,
+            value,
+            error,
+            log.lines,
+            auth.was_read,
+            determinism.was_read,
+        )
+
+    def _context(
+        self,
+        target: RegisteredFunction,
+        transaction: Transaction,
+        auth: Auth,
+        determinism: Determinism,
+        log: Log,
+    ) -> QueryCtx:
+        access = Access(transaction, self._registry.tables, determinism.new_internal)
+        if target.function.visibility == "public":
+            policy = PolicyCtx(auth, Reader(access), determinism)
+            access = msgspec.structs.replace(access, policy_ctx=policy)
+        if target.function.kind == "mutation":
+            return MutationCtx(auth, Writer(access), determinism, log)
+        return QueryCtx(auth, Reader(access), determinism, log)
+
+
+def table_of(catalogue: Catalogue) -> Callable[[str], str | None]:
+    """How ids in arguments are judged: the table of a text, or None if it is no id."""
+    names = catalogue.names()
+
+    def find(text: str) -> str | None:
+        try:
+            return names.get(decode_id(text)[0])
+        except InvalidId:
+            return None
+
+    return find
+
+
+def _look_up(transaction: Transaction, request: Request) -> None:
+    """Put the request's name into the read set, and see whether it was answered.
+
+    Two runs of one request conflict in it, also when they conflict in nothing else
+    (docs/hazards.md A1). It is looked for on a first connection, too: one that was frozen does
+    not know that the client has come back on another one.
+    """
+    row = transaction.answer_row(request.key)
+    if row is not None and row.image:
+        answer = msgspec.msgpack.decode(row.image, type=Answer)
+        raise Answered(
+            Outcome(answer.ts, answer.result or b"null", log_lines=answer.log_lines)
+        )
