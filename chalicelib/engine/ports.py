@@ -168,6 +168,8 @@ class SessionStore(Protocol):
 
         Raises:
             InboxFull: 1,000 frames or 4 MB are waiting already.
+            OutcomeUnknown: the frame may be there, or come yet. Leaving it again may have it
+                taken up twice.
         """
         ...
 

@@ -46,9 +46,9 @@ class ItemTable:
         """The attribute that lets an item that is written now go by itself."""
         return {"expires_s": {"N": str(int(self._clock.now_ms() / 1000) + _KEEP_S)}}
 
-    def put(self, item: Item) -> None:
-        """Put one item."""
-        self._client.put(self._name, item)
+    def put(self, item: Item, *, once: bool = False) -> None:
+        """Put one item; ``once``, it is not tried again unless it was surely not put."""
+        self._client.put(self._name, item, once=once)
 
     def get(self, key: Item) -> Item:
         """Read one item; empty if it is absent."""

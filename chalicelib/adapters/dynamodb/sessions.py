@@ -107,9 +107,10 @@ class DynamoSessions:
         item, done = self._table.update(key, changes, condition, given)
         if done:
             content = {"stamp_ms": number(frame.stamp_ms), "body": {"B": frame.body}}
-            self._table.put(
-                _frame_key(connection, frame.id) | content | self._table.expiry()
-            )
+            item = _frame_key(connection, frame.id) | content | self._table.expiry()
+            # A second try could land when the frame has been taken up and removed, and
+            # would have it taken up again.
+            self._table.put(item, once=True)
         elif not decode_lease(item).dead:
             raise InboxFull(f"{item['waiting_frames']['N']} frames wait already")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.errors import ConnectionGone, PostUnanswered
+from chalicelib.engine.errors import ConnectionGone, OutcomeUnknown, PostUnanswered
 from chalicelib.engine.ports import (
     Clock,
     Frame,
@@ -31,6 +31,9 @@ HOLD_MS: Final = 20_000.0
 CLOSE_INTERNAL: Final = 1011
 CLOSE_AGAIN: Final = 1013
 """Close code that makes the stock clients come back after a while."""
+
+LEAVE_TRIES: Final = 3
+"""How often the answer of an action is left, while it is not known whether it was."""
 
 STATES_KEPT: Final = 20_000
 """Sessions whose state a process remembers, so that it need not be read again."""
@@ -64,8 +67,12 @@ class Actors:
             self._try(connection, self._store.raise_left(connection))
 
     def leave(self, connection: str, frame: Frame) -> None:
-        """Put a frame into the inbox, and run the session if nobody does."""
-        self._store.leave(connection, frame)
+        """Put the answer of an action into the inbox, and run the session if nobody does."""
+        for _ in range(LEAVE_TRIES):
+            # Twice does no harm: the first one settles the action.
+            with suppress(OutcomeUnknown):
+                self._store.leave(connection, frame)
+                break
         self._try(connection, self._store.raise_left(connection))
 
     def wake(self, connection: str, ts: int) -> None:
@@ -165,7 +172,7 @@ class Actors:
         until_ms = self._clock.now_ms() + HOLD_MS
         session = self._states.get(connection, lease.revision)
         if session is None:
-            session = _decode(self._store.state(connection))
+            session = _decode(self._store.state(connection), lease.revision)
         talk = Conversation(self._services, connection, session, lease)
         talk.end_older = self._end_older
         if frame is not None:
@@ -218,7 +225,7 @@ class Actors:
         lease = talk.lease
         if talk.changed:
             lease = msgspec.structs.replace(lease, revision=lease.revision + 1)
-            self._store.write_state(connection, msgspec.msgpack.encode(talk.session))
+            self._store.write_state(connection, _encode(talk.session, lease.revision))
             talk.changed = False
         talk.lease = msgspec.structs.replace(
             lease, owner=None, drained=lease.left - talk.waiting_count
@@ -230,11 +237,28 @@ class Actors:
             self.end(connection, reason="Replaced")
 
 
-_decoder = msgspec.msgpack.Decoder(Session)
+class _State(msgspec.Struct, frozen=True, array_like=True):
+    revision: int
+    session: Session
 
 
-def _decode(data: bytes) -> Session:
-    return _decoder.decode(data) if data else Session()
+_decoder = msgspec.msgpack.Decoder(_State)
+
+
+def _encode(session: Session, revision: int) -> bytes:
+    return msgspec.msgpack.encode(_State(revision, session))
+
+
+def _decode(data: bytes, revision: int) -> Session:
+    """Read the state that goes with a lease.
+
+    Raises:
+        Ended: it is another one; an older write came late, after its repetition.
+    """
+    state = _decoder.decode(data) if data else _State(0, Session())
+    if state.revision != revision:
+        raise Ended(CLOSE_AGAIN, "StateLost")
+    return state.session
 
 
 class _States:
