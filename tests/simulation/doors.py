@@ -88,7 +88,12 @@ class SlowSessions:
 
     def condemn(self, connection: str) -> None:
         """Mark the session dead."""
-        self._call(lambda: self.inner.condemn(connection))
+
+        def effect() -> None:
+            self.inner.condemn(connection)
+            self._world.safe()
+
+        self._call(effect)
 
     def bury(self, connection: str) -> None:
         """Remove what a condemned session left."""

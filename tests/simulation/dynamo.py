@@ -185,10 +185,13 @@ class TornDynamo:
             if once:
                 if world.chance(0.7):
                     world.at(world.between((0, 800)), lambda: _try(effect))
-                world.sleep(world.between((10, 60)))
+                world.pause(errors=False)
                 raise OutcomeUnknown("simulated")
-            _try(effect)
-            world.sleep(world.between((10, 60)))
+            # Sent twice: the first try lands before the second, or long after it.
+            if world.chance(0.5):
+                _try(effect)
+            else:
+                world.at(world.between((0, 2000)), lambda: _try(effect))
         try:
             return effect()
         finally:

@@ -1,6 +1,6 @@
 """The adapters of DynamoDB over torn tables, as the simulation holds them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from typing_extensions import override
@@ -8,6 +8,7 @@ from typing_extensions import override
 from chalicelib.adapters.dynamodb.chunks import Chunks
 from chalicelib.adapters.dynamodb.log_items import read_entries, read_rows, row_key
 from chalicelib.adapters.dynamodb.persistence import DynamoPersistence
+from chalicelib.adapters.dynamodb.session_items import ItemTable
 from chalicelib.adapters.dynamodb.sessions import DynamoSessions
 from chalicelib.adapters.dynamodb.subscriptions import DynamoSubscriptions
 from chalicelib.engine.log import Entry, IndexKey
@@ -75,13 +76,31 @@ class MindfulDynamoSessions(DynamoSessions):
         super().leave(connection, frame)
         self._world.safe()
 
+    @override
+    def condemn(self, connection: str) -> None:
+        super().condemn(connection)
+        self._world.safe()
+
     def is_enlisted(self, connection: str) -> bool:
         """Tell whether the tick visits a session."""
         place = f"roster#{roster_shard(connection)}", connection
         return self._tables.get("sessions", place) is not None
 
 
-def torn_subscriptions(world: World, tables: Tables) -> DynamoSubscriptions:
-    """The adapter itself."""
-    client: Any = TornDynamo(world, tables)
-    return DynamoSubscriptions(client, clock=WorldClock(world))
+class TornDynamoSubscriptions(DynamoSubscriptions):
+    """The adapter itself, asked in an order that does not depend on the process."""
+
+    def __init__(self, world: World, tables: Tables) -> None:
+        client: Any = TornDynamo(world, tables)
+        super().__init__(client)
+        self._table = _InOrder(client, "subscriptions", WorldClock(world))
+
+    @override
+    def match(self, keys: Iterable[IndexKey]) -> set[str]:
+        return super().match(sorted(set(keys)))
+
+
+class _InOrder(ItemTable):
+    @override
+    def write(self, requests: Iterable[Any]) -> None:
+        super().write(sorted(requests, key=repr))

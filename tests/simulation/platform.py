@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from chalicelib.adapters.dynamodb.subscriptions import DynamoSubscriptions
 from chalicelib.engine.auth import Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import (
@@ -22,7 +21,7 @@ from tests.simulation.dynamo import Tables
 from tests.simulation.dynamo_ports import (
     MindfulDynamoSessions,
     TornDynamoPersistence,
-    torn_subscriptions,
+    TornDynamoSubscriptions,
 )
 from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.storage import TornPersistence
@@ -88,12 +87,12 @@ class Platform:
         self.world, self._committed = world, committed
         self.storage: TornPersistence | TornDynamoPersistence
         self.sessions: SlowSessions | MindfulDynamoSessions
-        self.subscriptions: SlowSubscriptions | DynamoSubscriptions
+        self.subscriptions: SlowSubscriptions | TornDynamoSubscriptions
         if world.profile.dynamodb:
             tables = Tables(world)
             self.storage = TornDynamoPersistence(world, tables, self._stream)
             self.sessions = MindfulDynamoSessions(world, tables)
-            self.subscriptions = torn_subscriptions(world, tables)
+            self.subscriptions = TornDynamoSubscriptions(world, tables)
         else:
             at_once = world.profile.ordered
             self.storage = TornPersistence(world, self._stream, at_once=at_once)
@@ -189,10 +188,18 @@ class Platform:
 
         def work(backend: Backend) -> None:
             if begin():
-                backend.receive(connection, frame)
+                self._receive(backend, connection, frame)
 
         delay_ms = self.world.between(self.world.profile.frame_ms)
         self.invoke("frame", work, delay_ms=delay_ms, fragile=False)
+
+    def _receive(self, backend: Backend, connection: str, frame: Frame) -> None:
+        """Do what the entry point does: end a session in doubt."""
+        try:
+            backend.receive(connection, frame)
+        except Exception:
+            backend.disconnected(connection)
+            raise
 
     def _take_in_order(
         self, connection: str, frame: Frame, begin: Callable[[], bool]
@@ -210,7 +217,7 @@ class Platform:
 
         def work(backend: Backend) -> None:
             if begin():
-                backend.receive(socket.connection, frame)
+                self._receive(backend, socket.connection, frame)
 
         def done() -> None:
             socket.busy = False

@@ -33,6 +33,8 @@ SEEDS = {
     "deploy": 50,
     "faulty deploy": 60,
     "pieces": 30,
+    "dynamodb": 40,
+    "faulty dynamodb": 60,
 }
 """How many seeds of each kind of world are run: about a minute and a half in all."""
 
@@ -65,7 +67,9 @@ def test_whatever_anybody_was_told_is_a_serial_replay_of_the_log(
     record_property("simulated", f"{profile}: {count} seeds in {seconds:.1f} s; {told}")
 
 
-@pytest.mark.parametrize("profile", ["calm", "faulty", "local", "deploy"])
+@pytest.mark.parametrize(
+    "profile", ["calm", "faulty", "local", "deploy", "faulty dynamodb"]
+)
 def test_a_seed_replays_exactly_in_any_process(profile: str) -> None:
     said = {_said(profile, hash_seed) for hash_seed in ("1", "2")}
 
