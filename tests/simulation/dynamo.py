@@ -99,6 +99,8 @@ class TornDynamo:
         world = self._world
         world.pause()
         found = {k: i for k, i in self._matching(table, condition, values) if _step(world)}
+        if world.chance(0.2):
+            world.sleep(world.between((0, 20)))
         for key, item in self._matching(table, condition, values):
             if key not in found and world.chance(0.5):
                 found[key] = item

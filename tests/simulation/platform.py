@@ -24,8 +24,9 @@ from tests.simulation.dynamo_ports import (
     TornDynamoSubscriptions,
 )
 from tests.simulation.gateway import Gateway, Socket
+from tests.simulation.grouped import GroupedPersistence
 from tests.simulation.storage import TornPersistence
-from tests.simulation.turns import VirtualTurns
+from tests.simulation.turns import VirtualLock, VirtualTurns
 from tests.simulation.world import Broken, Killed, World, WorldClock, WorldIds
 
 TICK_MS = 15_000.0
@@ -94,8 +95,11 @@ class Platform:
             self.sessions = MindfulDynamoSessions(world, tables)
             self.subscriptions = TornDynamoSubscriptions(world, tables)
         else:
-            at_once = world.profile.ordered
-            self.storage = TornPersistence(world, self._stream, at_once=at_once)
+            self.storage = (
+                GroupedPersistence(world, self._stream)
+                if world.profile.ordered
+                else TornPersistence(world, self._stream, at_once=False)
+            )
             self.sessions = SlowSessions(world)
             self.subscriptions = SlowSubscriptions(world)
         self.gateway = Gateway(world, self._take_frame)
@@ -129,6 +133,7 @@ class Platform:
             report=report,
         )
         backend.runner._turns = VirtualTurns(self.world)  # type: ignore[assignment]  # sleeps in virtual time
+        backend._committer._line = VirtualLock(self.world)  # type: ignore[assignment]  # likewise
         return backend
 
     # -- invocations ----------------------------------------------------------------------

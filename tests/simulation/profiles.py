@@ -66,6 +66,7 @@ class Profile:
 
 CALM = Profile()
 FAULTY = replace(CALM, ticks=True, faults=Faults())
+# One process for all, as the local server is; its own disk may fail.
 LOCAL = replace(CALM, ordered=True, settle_ms=0, frame_ms=(0, 3), processes=1)
 
 BUSY = replace(CALM, think_ms=(0, 30), stall=0.15, acts=(10, 30), processes=8)
@@ -93,14 +94,18 @@ SLOW = replace(CALM, post_ms=(50, 6000), acts=(10, 24), http=12)
 PIECES = replace(CALM, max_message_bytes=2048)
 
 DYNAMODB = replace(CALM, dynamodb=True, call_ms=(0.1, 3), handler_ms=(0.1, 4))
+DYNAMODB_STORM = replace(DYNAMODB, storm=3, acts=(2, 5), http=2)
 FAULTY_DYNAMODB = replace(DYNAMODB, ticks=True, faults=Faults())
 
 PROFILES = {
     "dynamodb": DYNAMODB,
+    "dynamodb storm": DYNAMODB_STORM,
     "faulty dynamodb": FAULTY_DYNAMODB,
     "calm": CALM,
     "faulty": FAULTY,
     "local": LOCAL,
+    "local failing": replace(LOCAL, faults=replace(NONE, lost_put=0.05)),
+    "local storm": replace(LOCAL, storm=4, acts=(2, 8)),
     "busy": BUSY,
     "cuts": CUTS,
     "late": LATE,

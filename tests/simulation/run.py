@@ -26,6 +26,7 @@ class Simulation:
         self.oracle = Oracle()
         self.platform = Platform(world, self.oracle.committed)
         self.platform.backend().deploy("v1")
+        world.begin()
         low, high = profile.clients
         self.clients = [
             Client(name, self.platform, self.oracle, world.random.randint(*profile.acts))

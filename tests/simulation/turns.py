@@ -1,4 +1,4 @@
-"""Turns of mutations in one process, in virtual time."""
+"""Locks and turns of one process, in virtual time: a thread's would stop the whole world."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,23 @@ from tests.simulation.world import World
 TRY_AGAIN_MS = 1.0
 
 
+class VirtualLock:
+    """Held by one invocation at a time."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._held = world, False
+
+    def __enter__(self) -> None:
+        while self._held:
+            self._world.sleep(TRY_AGAIN_MS)
+        self._held = True
+
+    def __exit__(self, *_: object) -> None:
+        self._held = False
+
+
 class VirtualTurns:
-    """The engine's lines, without its locks: waiting for one would stop the whole world."""
+    """The engine's lines for contended mutations."""
 
     def __init__(self, world: World) -> None:
         self._world = world

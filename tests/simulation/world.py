@@ -43,7 +43,7 @@ class World:
 
     def __init__(self, seed: int, profile: Profile) -> None:
         self.random, self.profile = Random(seed), profile
-        self.faults: Faults = profile.faults
+        self.faults: Faults = NONE
         self.now_ms = BEGINNING_MS
         self.calm_ms = float("inf")
         self.stats: Counter[str] = Counter()
@@ -94,6 +94,10 @@ class World:
                 raise Broken("never at rest")
         if duration_ms is not None:
             self.now_ms = self._until_ms
+
+    def begin(self) -> None:
+        """Begin with the faults; there are none while a world is made."""
+        self.faults = self.profile.faults
 
     def calm_down(self) -> None:
         """End all faults; the last that was frozen wakes up by ``calm_ms``."""

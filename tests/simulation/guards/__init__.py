@@ -5,10 +5,11 @@ simulation must then break, or they prove nothing about it.
 """
 
 from tests.simulation.guards.commits import COMMITS
+from tests.simulation.guards.dynamodb import DYNAMODB
 from tests.simulation.guards.guard import Edit, Guard
 from tests.simulation.guards.holders import HOLDERS
 from tests.simulation.guards.transitions import TRANSITIONS
 
-GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS)
+GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS, *DYNAMODB)
 
 __all__ = ["GUARDS", "Edit", "Guard"]

@@ -194,6 +194,17 @@ COMMITS = (
         ),
     ),
     Guard(
+        "a commit behind others is validated against them",
+        "local",
+        (
+            Edit(
+                COMMITTER,
+                "rival = next((e for e in ahead if read_set.touched_by(e)), None)",
+                "rival = None if ahead else None",
+            ),
+        ),
+    ),
+    Guard(
         "an action is claimed before it runs",
         "calm",
         (

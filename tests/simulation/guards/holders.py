@@ -175,7 +175,7 @@ HOLDERS = (
     ),
     Guard(
         "a frame has settled when the inbox was looked at later",
-        "calm",
+        "busy",
         (
             Edit(
                 ORDER,
