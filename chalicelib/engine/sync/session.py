@@ -135,7 +135,9 @@ def receive(
             after = _with(
                 session, identity=session.identity + 1, authenticated_ms=received_ms
             )
-            return Step(after, (Verify(message),), due=True)
+            # Before the first query set there is nothing to show: a transition would have the
+            # client take what it shows of an earlier connection back.
+            return Step(after, (Verify(message),), due=session.query_set > 0)
         case Mutation():
             _refuse_component(message.component_path)
             return Step(_requested(session, message.request_id), (Run(message),), due=True)

@@ -171,11 +171,15 @@ class TestAuthenticate:
     MESSAGE = Authenticate(base_version=0, token_type="User", value="jwt")
 
     def test_moves_the_identity_and_has_the_token_verified(self) -> None:
-        authenticated = step(after(CONNECT), self.MESSAGE)
+        authenticated = step(after(CONNECT, modify(0)), self.MESSAGE)
 
         assert authenticated.session.identity == 1
         assert authenticated.effects == (Verify(self.MESSAGE),)
         assert authenticated.due
+
+    def test_waits_with_the_transition_for_the_first_query_set(self) -> None:
+        assert not step(after(CONNECT), self.MESSAGE).due
+        assert step(after(CONNECT, self.MESSAGE), modify(0)).due
 
     def test_refuses_another_base(self) -> None:
         with pytest.raises(BaseVersionMismatch):
