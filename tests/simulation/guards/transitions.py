@@ -86,6 +86,17 @@ TRANSITIONS = (
         ),
     ),
     Guard(
+        "nothing is shown before the first query set",
+        "local failing",
+        (
+            Edit(
+                ENGINE + "sync/session.py",
+                "due=session.query_set > 0",
+                "due=True",
+            ),
+        ),
+    ),
+    Guard(
         "the transition after an answer is not older",
         "deaf",
         (
