@@ -1,14 +1,13 @@
-"""The stock JavaScript client's side of the protocol, and what it may rely on."""
+"""The stock JavaScript client: what it asks for, and what it does when its socket dies."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.engine.ports import roster_shard
-from chalicelib.engine.sync.messages import ts_value
 from tests.simulation.app.schema import KEYS
-from tests.simulation.oracle import Asked, Oracle, Refused, evaluate
+from tests.simulation.hearing import Connection, Listener, LiveQuery, Pending
+from tests.simulation.oracle import Asked, Oracle, evaluate
 from tests.simulation.platform import Platform
 from tests.simulation.world import Broken
 
@@ -18,57 +17,18 @@ SHARDS = 2
 MOST_QUERIES = 4
 USERS = ("alice", "bob", "carol")
 
-Version = tuple[int, int, int]
-ZERO: Version = (0, 0, 0)
 
-
-@dataclass(slots=True)
-class LiveQuery:
-    """A subscription."""
-
-    path: str
-    args: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Pending:
-    """A mutation whose promise is open; ``ts`` is that of its response."""
-
-    path: str
-    args: dict[str, Any]
-    tag: str
-    first: str
-    since: int
-    ts: int | None = None
-
-
-@dataclass(slots=True)
-class Connection:
-    """What the client knows of one socket: sets and identities by their versions."""
-
-    name: str
-    version: Version = ZERO
-    view: dict[int, Any] = field(default_factory=dict)
-    sets: list[dict[int, LiveQuery]] = field(default_factory=lambda: [{}])
-    users: list[str | None] = field(default_factory=lambda: [None])
-    chunks: list[str] = field(default_factory=list)
-
-
-class Client:
+class Client(Listener):
     """One client; ``left`` is how much it will still do of its own accord."""
 
     def __init__(self, name: str, platform: Platform, oracle: Oracle, left: int) -> None:
+        super().__init__(platform.world, oracle)
         self.name, self.left = name, left
         self.session = f"session-{name}"
         self.queries: dict[int, LiveQuery] = {}
-        self.pending: dict[int, Pending] = {}
-        self.actions: set[int] = set()
         self.user: str | None = None
-        self.top = 0
-        self.connection: Connection | None = None
-        self._platform, self._world, self._oracle = platform, platform.world, oracle
+        self._platform = platform
         self._count = self._next_query = self._next_request = 0
-        self._heard_ms = 0.0
 
     # -- what it does ---------------------------------------------------------------------
 
@@ -234,118 +194,6 @@ class Client:
         else:
             world.at(LOOK_AT_SILENCE_MS, lambda: self._mind(connection), awaited=False)
 
-    # -- what it hears --------------------------------------------------------------------
-
-    def hear(self, connection: str, data: bytes) -> None:
-        """Take a message, and hold it to what was promised."""
-        held = self.connection
-        if held is None or held.name != connection:
-            return
-        self._heard_ms = self._world.now_ms
-        message = json.loads(data)
-        if held.chunks and message["type"] not in ("Ping", "TransitionChunk"):
-            self._fail(held, "a transition was interrupted", message)
-        match message["type"]:
-            case "Ping":
-                pass
-            case "TransitionChunk":
-                self._hear_chunk(held, message)
-            case "Transition":
-                self._hear_transition(held, message)
-            case "MutationResponse":
-                self._hear_response(held, message)
-            case "ActionResponse":
-                self.actions.discard(message["requestId"])
-            case _:
-                self._fail(held, "an unexpected message", message)
-
-    def _hear_chunk(self, held: Connection, message: dict[str, Any]) -> None:
-        if message["partNumber"] != len(held.chunks):
-            self._fail(held, "a piece of a transition is missing", message)
-        held.chunks.append(message["chunk"])
-        if len(held.chunks) == message["totalParts"]:
-            whole = json.loads("".join(held.chunks))
-            held.chunks.clear()
-            self._world.stats["transitions in pieces"] += 1
-            self._hear_transition(held, whole)
-
-    def _hear_response(self, held: Connection, message: dict[str, Any]) -> None:
-        one = self.pending.get(message["requestId"])
-        if one is None or one.ts is not None:
-            return
-        if message["success"]:
-            one.ts = ts_value(message["ts"])
-            asked = self._oracle.asked[one.tag]
-            if asked.ts != one.ts:
-                self._fail(held, f"{one.tag} took effect at {asked.ts}", message)
-            entry = self._oracle.entry(one.ts)
-            if json.loads(entry.result or b"null") != message["result"]:
-                self._fail(held, f"{one.tag} was answered otherwise before", message)
-            return
-        answer = Refused(message.get("errorData"))
-        if not self._oracle.ever(one.path, one.args, one.since, answer):
-            self._fail(held, f"{one.tag} cannot have failed so", message)
-        del self.pending[message["requestId"]]
-
-    def _hear_transition(self, held: Connection, message: dict[str, Any]) -> None:
-        start, end = _version(message["startVersion"]), _version(message["endVersion"])
-        if start != held.version or any(a < b for a, b in zip(end, start, strict=True)):
-            self._fail(
-                held, f"version continuity, the client is at {held.version}", message
-            )
-        if end[2] < self.top:
-            self._fail(held, f"time ran backwards from {self.top}", message)
-        held.version, self.top = end, end[2]
-        self._world.stats["transitions"] += 1
-        for change in message["modifications"]:
-            self._change(held, change, message)
-        self._check_view(held, message)
-        self._settle(held, message)
-
-    def _change(
-        self, held: Connection, change: dict[str, Any], message: dict[str, Any]
-    ) -> None:
-        query = change["queryId"]
-        match change["type"]:
-            case "QueryRemoved":
-                held.view.pop(query, None)
-                return
-            case "QueryUpdated":
-                value = change["value"]
-            case _:
-                value = Refused(change.get("errorData"))
-        if query in held.view and held.view[query] == value:
-            self._fail(held, f"query {query} did not change", message)
-        held.view[query] = value
-
-    def _check_view(self, held: Connection, message: dict[str, Any]) -> None:
-        query_set, identity, ts = held.version
-        if query_set >= len(held.sets) or identity >= len(held.users):
-            self._fail(held, "a version that was never asked for", message)
-        wanted = held.sets[query_set]
-        held.view = {i: value for i, value in held.view.items() if i in wanted}
-        state, who = self._oracle.at(ts), held.users[identity]
-        for i, query in wanted.items():
-            expected = evaluate(query.path, query.args, state, who)
-            if i not in held.view or held.view[i] != expected:
-                self._fail(held, f"query {i} {query}, replayed: {expected}", message)
-
-    def _settle(self, held: Connection, message: dict[str, Any]) -> None:
-        """Resolve the promises whose effects are seen now."""
-        for number, one in sorted(self.pending.items()):
-            took = self._oracle.asked[one.tag].ts
-            if one.ts is not None and one.ts <= held.version[2]:
-                if not held.version[0]:
-                    self._fail(held, f"{one.tag} resolved over an empty view", message)
-                del self.pending[number]
-            elif one.ts is None and took is not None and took <= held.version[2]:
-                if one.first == held.name and held.version[0]:
-                    self._fail(held, f"effects of {one.tag} before its response", message)
-                self._world.stats["replayed, seen before the response"] += 1
-
-    def _fail(self, held: Connection, why: str, message: dict[str, Any]) -> None:
-        raise Broken(f"{held.name}: {why}: {json.dumps(message)[:600]}")
-
     # -- at the end -----------------------------------------------------------------------
 
     @property
@@ -389,7 +237,3 @@ def any_mutation(platform: Platform, tag: str) -> tuple[str, dict[str, Any]]:
     if choice < 0.9:
         return "marks:move", {"key": key, "target": random.randrange(KEYS), "tag": tag}
     return "marks:refuse", {"key": key, "tag": tag}
-
-
-def _version(found: Mapping[str, Any]) -> Version:
-    return found["querySet"], found["identity"], ts_value(found["ts"])

@@ -35,6 +35,10 @@ class TornDynamoPersistence(DynamoPersistence):
             self._world.note(f"log {entry.ts & 0xFFFFFF} {entry.path} {entry.request}")
             self._committed(entry)
 
+    def trim(self, horizon: int) -> None:
+        """Not simulated here."""
+        raise NotImplementedError
+
     def live_rows(self) -> dict[IndexKey, bytes | None]:
         """All rows as they are, tombstones left out."""
         found: dict[IndexKey, bytes | None] = {}

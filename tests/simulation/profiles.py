@@ -37,6 +37,7 @@ class Profile:
     the log's stream reports, ``frame_ms`` how late a frame reaches its handler, ``handler_ms``
     what the handler's calls take until it has the frame in safety. ``ordered``: the gateway hands over the frames of a connection
     one after another, and one process serves everything, as the local server does.
+    ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
 
@@ -62,6 +63,8 @@ class Profile:
     max_message_bytes: int = 128 * 1024
     signs_in: bool = True
     dynamodb: bool = False
+    small: bool = False
+    night: bool = False
 
 
 CALM = Profile()
@@ -117,5 +120,9 @@ PROFILES = {
     "faulty deploy": FAULTY_DEPLOY,
     "slow": SLOW,
     "pieces": PIECES,
+    "small": replace(CALM, small=True, deploy=True, clients=(3, 5)),
+    "faulty small": replace(FAULTY, small=True),
+    "small local": replace(LOCAL, small=True),
+    "night": replace(SHORT, night=True, http=8, processes=8),
 }
 """Every kind of world by name."""

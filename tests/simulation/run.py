@@ -1,15 +1,20 @@
 """Runs one seed: a world, its clients, and the checks when it has come to rest."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from tests.simulation.background import Background
 from tests.simulation.checks import check_failures, check_rows
 from tests.simulation.client import SILENCE_MS, Client
 from tests.simulation.http import HttpCaller
+from tests.simulation.limits import small_limits
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import TICK_MS, Platform
 from tests.simulation.profiles import Profile
 from tests.simulation.world import Broken, World
+
+NIGHT_MS = 25 * 60 * 60 * 1000.0
+"""Longer than the log is kept for sure."""
 
 ROUNDS = 60
 """Ticks to wait for after the last fault; an action is given up after 42 of them."""
@@ -56,6 +61,19 @@ class Simulation:
         self.http.start()
         self.background.start()
         world.run()
+        if world.profile.night:
+            self._live_on_another_day()
+
+    def _live_on_another_day(self) -> None:
+        """Trim the log while everybody sleeps; processes wake up with what they knew."""
+        self._apply_all()
+        self.world.now_ms += NIGHT_MS
+        self.platform.storage.trim(self.oracle.head - 1)
+        for client in self.clients:
+            client.left = self.world.random.randint(*self.world.profile.acts)
+            self.world.at(0, client.live)
+        self.http.start()
+        self.world.run()
 
     def _come_to_rest(self) -> None:
         self.world.calm_down()
@@ -74,11 +92,14 @@ class Simulation:
     def _check(self) -> None:
         for client in self.clients:
             client.check_at_rest()
+        self._apply_all()
+        check_rows(self.platform, self.oracle)
+        check_failures(self.oracle, self.http.failed)
+
+    def _apply_all(self) -> None:
         head = self.oracle.head
         self.platform.invoke("last", lambda backend: _applied(backend.commits(head, head)))
         self.world.run()
-        check_rows(self.platform, self.oracle)
-        check_failures(self.oracle, self.http.failed)
 
 
 def _applied(_: int) -> None:
@@ -93,9 +114,10 @@ def run(
     Raises:
         Broken: a property does not hold; the message names the seed.
     """
-    simulation = Simulation(seed, profile, trace)
     try:
-        simulation.run()
+        with small_limits() if profile.small else nullcontext():
+            simulation = Simulation(seed, profile, trace)
+            simulation.run()
     except Broken as why:
         raise Broken(f"seed {seed}: {why}") from why
     return simulation

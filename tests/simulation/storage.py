@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from chalicelib.adapters.memory.persistence import MemoryPersistence
-from chalicelib.engine.errors import OutcomeUnknown
-from chalicelib.engine.log import Entry, IndexKey, Row, newest_rows
+from chalicelib.engine.errors import BelowHorizon, OutcomeUnknown
+from chalicelib.engine.log import ORIGIN, Entry, IndexKey, Row, newest_rows
 from chalicelib.engine.persistence import Interval, Marks, Page
-from tests.simulation.world import World
+from tests.simulation.world import Broken, World
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ class TornPersistence:
         self._inner = MemoryPersistence()
         self.applies_at_once = at_once
         self.log: list[Entry] = []
+        self._horizon = ORIGIN
 
     def call(self, effect: Callable[[], T]) -> T:
         """Do one atomic step of one call, there and back."""
@@ -49,7 +50,13 @@ class TornPersistence:
         world.pause(errors=False)
         return held
 
+    def trim(self, horizon: int) -> None:
+        """Let go of the entries up to ``horizon``."""
+        self._horizon = horizon
+
     def _land(self, entry: Entry) -> Entry | None:
+        if entry.ts <= self._horizon:
+            raise Broken(f"an entry was put at {entry.ts}, where the log was trimmed")
         held = self._inner.append(entry)
         if held is None:
             self.log.append(entry)
@@ -67,6 +74,8 @@ class TornPersistence:
         """Read position by position; what was passed too early stays unseen."""
         world, found = self._world, []
         world.pause()
+        if after < self._horizon:
+            raise BelowHorizon("simulated")
         position = missed = 0
         while missed < LOOK_AHEAD and position < limit:
             held = self._inner.tail(after + position, 1)
@@ -82,7 +91,7 @@ class TornPersistence:
 
     def marks(self) -> Marks:
         """Read both marks."""
-        return self.call(self._inner.marks)
+        return self.call(lambda: Marks(self._inner.marks().applied, self._horizon))
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Write row by row."""

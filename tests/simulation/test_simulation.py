@@ -19,27 +19,31 @@ from tests.simulation.run import run
 from tests.simulation.world import Broken
 
 SEEDS = {
-    "calm": 120,
-    "busy": 50,
-    "cuts": 120,
-    "late": 100,
-    "faulty": 250,
-    "deaf": 150,
+    "calm": 80,
+    "busy": 30,
+    "cuts": 80,
+    "late": 60,
+    "faulty": 160,
+    "deaf": 120,
     "deaf and refused": 60,
     "local": 100,
     "local failing": 50,
     "local storm": 15,
     "slow": 50,
     "short": 200,
-    "storm": 20,
-    "deploy": 50,
-    "faulty deploy": 60,
+    "storm": 8,
+    "deploy": 30,
+    "faulty deploy": 40,
     "pieces": 30,
-    "dynamodb storm": 10,
-    "dynamodb": 40,
-    "faulty dynamodb": 60,
+    "small": 20,
+    "faulty small": 60,
+    "small local": 40,
+    "night": 100,
+    "dynamodb storm": 4,
+    "dynamodb": 30,
+    "faulty dynamodb": 50,
 }
-"""How many seeds of each kind of world are run: about a minute and a half in all."""
+"""How many seeds of each kind of world are run: about a minute in all."""
 
 MORE = int(os.environ.get("GEOFLOW_SIMULATION_SEEDS", "0"))
 FIRST = int(os.environ.get("GEOFLOW_SIMULATION_FIRST", "0"))

@@ -194,6 +194,17 @@ COMMITS = (
         ),
     ),
     Guard(
+        "a process that slept reads the log's end before it commits",
+        "night",
+        (
+            Edit(
+                ENGINE + "database/tail.py",
+                "if self._clock.now_ms() - self._read_ms > STALE_HEAD_MS:",
+                "if self._read_ms < 0:",
+            ),
+        ),
+    ),
+    Guard(
         "a commit behind others is validated against them",
         "local",
         (

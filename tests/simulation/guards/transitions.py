@@ -86,6 +86,28 @@ TRANSITIONS = (
         ),
     ),
     Guard(
+        "sessions that are too many are woken by jobs",
+        "small",
+        (
+            Edit(
+                FANOUT,
+                "            self._hand_over(tuple(woken[first : first + WOKEN_BY_JOB]), ts)\n",
+                "            pass\n",
+            ),
+        ),
+    ),
+    Guard(
+        "what was trimmed may have touched a session",
+        "night",
+        (
+            Edit(
+                MOVER,
+                "return entries is None or reads.touched_by_any(entries)",
+                "return entries is not None and reads.touched_by_any(entries)",
+            ),
+        ),
+    ),
+    Guard(
         "nothing is shown before the first query set",
         "local failing",
         (

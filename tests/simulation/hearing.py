@@ -1,0 +1,171 @@
+"""What a client hears, and what it may rely on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.engine.sync.messages import ts_value
+from tests.simulation.oracle import Oracle, Refused, evaluate
+from tests.simulation.world import Broken, World
+
+Version = tuple[int, int, int]
+ZERO: Version = (0, 0, 0)
+
+
+@dataclass(slots=True)
+class LiveQuery:
+    """A subscription."""
+
+    path: str
+    args: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Pending:
+    """A mutation whose promise is open; ``ts`` is that of its response."""
+
+    path: str
+    args: dict[str, Any]
+    tag: str
+    first: str
+    since: int
+    ts: int | None = None
+
+
+@dataclass(slots=True)
+class Connection:
+    """What the client knows of one socket: sets and identities by their versions."""
+
+    name: str
+    version: Version = ZERO
+    view: dict[int, Any] = field(default_factory=dict)
+    sets: list[dict[int, LiveQuery]] = field(default_factory=lambda: [{}])
+    users: list[str | None] = field(default_factory=lambda: [None])
+    chunks: list[str] = field(default_factory=list)
+
+
+class Listener:
+    """The receiving half of a client: what it was told so far, held to the replay."""
+
+    def __init__(self, world: World, oracle: Oracle) -> None:
+        self._world, self._oracle = world, oracle
+        self.connection: Connection | None = None
+        self.pending: dict[int, Pending] = {}
+        self.actions: set[int] = set()
+        self._top = 0
+        self._heard_ms = 0.0
+
+    def hear(self, connection: str, data: bytes) -> None:
+        """Take a message, and hold it to what was promised."""
+        held = self.connection
+        if held is None or held.name != connection:
+            return
+        self._heard_ms = self._world.now_ms
+        message = json.loads(data)
+        if held.chunks and message["type"] not in ("Ping", "TransitionChunk"):
+            self._fail(held, "a transition was interrupted", message)
+        match message["type"]:
+            case "Ping":
+                pass
+            case "TransitionChunk":
+                self._hear_chunk(held, message)
+            case "Transition":
+                self._hear_transition(held, message)
+            case "MutationResponse":
+                self._hear_response(held, message)
+            case "ActionResponse":
+                self.actions.discard(message["requestId"])
+            case _:
+                self._fail(held, "an unexpected message", message)
+
+    def _hear_chunk(self, held: Connection, message: dict[str, Any]) -> None:
+        if message["partNumber"] != len(held.chunks):
+            self._fail(held, "a piece of a transition is missing", message)
+        held.chunks.append(message["chunk"])
+        if len(held.chunks) == message["totalParts"]:
+            whole = json.loads("".join(held.chunks))
+            held.chunks.clear()
+            self._world.stats["transitions in pieces"] += 1
+            self._hear_transition(held, whole)
+
+    def _hear_response(self, held: Connection, message: dict[str, Any]) -> None:
+        one = self.pending.get(message["requestId"])
+        if one is None or one.ts is not None:
+            return
+        if message["success"]:
+            one.ts = ts_value(message["ts"])
+            asked = self._oracle.asked[one.tag]
+            if asked.ts != one.ts:
+                self._fail(held, f"{one.tag} took effect at {asked.ts}", message)
+            entry = self._oracle.entry(one.ts)
+            if json.loads(entry.result or b"null") != message["result"]:
+                self._fail(held, f"{one.tag} was answered otherwise before", message)
+            return
+        answer = Refused(message.get("errorData"))
+        if not self._oracle.ever(one.path, one.args, one.since, answer):
+            self._fail(held, f"{one.tag} cannot have failed so", message)
+        del self.pending[message["requestId"]]
+
+    def _hear_transition(self, held: Connection, message: dict[str, Any]) -> None:
+        start, end = _version(message["startVersion"]), _version(message["endVersion"])
+        if start != held.version or any(a < b for a, b in zip(end, start, strict=True)):
+            self._fail(
+                held, f"version continuity, the client is at {held.version}", message
+            )
+        if end[2] < self._top:
+            self._fail(held, f"time ran backwards from {self._top}", message)
+        held.version, self._top = end, end[2]
+        self._world.stats["transitions"] += 1
+        for change in message["modifications"]:
+            self._change(held, change, message)
+        self._check_view(held, message)
+        self._settle(held, message)
+
+    def _change(
+        self, held: Connection, change: dict[str, Any], message: dict[str, Any]
+    ) -> None:
+        query = change["queryId"]
+        match change["type"]:
+            case "QueryRemoved":
+                held.view.pop(query, None)
+                return
+            case "QueryUpdated":
+                value = change["value"]
+            case _:
+                value = Refused(change.get("errorData"))
+        if query in held.view and held.view[query] == value:
+            self._fail(held, f"query {query} did not change", message)
+        held.view[query] = value
+
+    def _check_view(self, held: Connection, message: dict[str, Any]) -> None:
+        query_set, identity, ts = held.version
+        if query_set >= len(held.sets) or identity >= len(held.users):
+            self._fail(held, "a version that was never asked for", message)
+        wanted = held.sets[query_set]
+        held.view = {i: value for i, value in held.view.items() if i in wanted}
+        state, who = self._oracle.at(ts), held.users[identity]
+        for i, query in wanted.items():
+            expected = evaluate(query.path, query.args, state, who)
+            if i not in held.view or held.view[i] != expected:
+                self._fail(held, f"query {i} {query}, replayed: {expected}", message)
+
+    def _settle(self, held: Connection, message: dict[str, Any]) -> None:
+        """Resolve the promises whose effects are seen now."""
+        for number, one in sorted(self.pending.items()):
+            took = self._oracle.asked[one.tag].ts
+            if one.ts is not None and one.ts <= held.version[2]:
+                if not held.version[0]:
+                    self._fail(held, f"{one.tag} resolved over an empty view", message)
+                del self.pending[number]
+            elif one.ts is None and took is not None and took <= held.version[2]:
+                if one.first == held.name and held.version[0]:
+                    self._fail(held, f"effects of {one.tag} before its response", message)
+                self._world.stats["replayed, seen before the response"] += 1
+
+    def _fail(self, held: Connection, why: str, message: dict[str, Any]) -> None:
+        raise Broken(f"{held.name}: {why}: {json.dumps(message)[:600]}")
+
+
+def _version(found: Mapping[str, Any]) -> Version:
+    return found["querySet"], found["identity"], ts_value(found["ts"])

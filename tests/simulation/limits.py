@@ -1,0 +1,40 @@
+"""The engine's numbers, made small: what happens at a thousand happens at two."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+SMALL: dict[str, dict[str, float]] = {
+    "database.tail": {"PAGE_ENTRIES": 3, "KEPT_ENTRIES": 8, "LONG_TAIL_ENTRIES": 4},
+    "database.snapshot": {"FIRST_PAGE_ROWS": 2, "LAST_PAGE_ROWS": 3},
+    "database.committer": {"MAX_LAG_ENTRIES": 5, "APPLY_BATCH_ENTRIES": 2},
+    "database.deployment": {"BACKFILL_ROWS": 2},
+    "functions.cache": {"MAX_BYTES": 3000},
+    "functions.runner": {"FREE_QUERY_RUNS": 2},
+    "sync.actor": {"STATES_KEPT": 1},
+    "sync.fanout": {"WOKEN_HERE": 1, "WOKEN_BY_JOB": 1},
+    "sync.transition": {"MAX_ROUNDS": 2},
+}
+"""By module of the engine, and name."""
+
+
+@contextmanager
+def small_limits() -> Iterator[None]:
+    """Let the engine have small numbers inside the block."""
+    held = {
+        (module, name): getattr(_found(module), name)
+        for module, numbers in SMALL.items()
+        for name in numbers
+    }
+    try:
+        for module, numbers in SMALL.items():
+            for name, number in numbers.items():
+                setattr(_found(module), name, number)
+        yield
+    finally:
+        for (module, name), number in held.items():
+            setattr(_found(module), name, number)
+
+
+def _found(module: str) -> object:
+    return import_module(f"chalicelib.engine.{module}")
