@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
+
 from chalicelib.engine.auth import Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import (
@@ -125,9 +127,11 @@ class Platform:
             tick_ms=TICK_MS,
             max_message_bytes=profile.max_message_bytes,
         )
+        skew_ms = profile.skew_ms
+        clock = WorldClock(self.world, self.world.between((-skew_ms, skew_ms)))
         backend = Backend(
             registry(package),
-            self._ports,
+            msgspec.structs.replace(self._ports, clock=clock),
             behaviour=behaviour,
             verify=verify,
             report=report,

@@ -37,6 +37,7 @@ class Profile:
     the log's stream reports, ``frame_ms`` how late a frame reaches its handler, ``handler_ms``
     what the handler's calls take until it has the frame in safety. ``ordered``: the gateway hands over the frames of a connection
     one after another, and one process serves everything, as the local server does.
+    ``skew_ms``: how wrong the clock of a process may be, either way.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
@@ -61,6 +62,7 @@ class Profile:
     storm: int = 0
     deploy: bool = False
     max_message_bytes: int = 128 * 1024
+    skew_ms: float = 0
     signs_in: bool = True
     dynamodb: bool = False
     small: bool = False
@@ -123,6 +125,7 @@ PROFILES = {
     "small": replace(CALM, small=True, deploy=True, clients=(3, 5)),
     "faulty small": replace(FAULTY, small=True),
     "small local": replace(LOCAL, small=True),
+    "skewed": replace(BUSY, skew_ms=25, frame_ms=(0, 30)),
     "night": replace(SHORT, night=True, http=8, processes=8),
 }
 """Every kind of world by name."""

@@ -209,14 +209,14 @@ class World:
 
 
 class WorldClock:
-    """The port of time, over virtual time."""
+    """The port of time, over virtual time; a process's clock may go wrong by some."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, wrong_ms: float = 0) -> None:
+        self._world, self._wrong_ms = world, wrong_ms
 
     def now_ms(self) -> float:
-        """The virtual time."""
-        return self._world.now_ms
+        """The virtual time, as far as it is known."""
+        return self._world.now_ms + self._wrong_ms
 
     def wait_ms(self, duration_ms: float) -> None:
         """Sleep in virtual time."""
