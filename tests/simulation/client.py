@@ -35,7 +35,7 @@ class Client(Listener):
     def open(self) -> None:
         """Connect, and say again what still holds."""
         name = self._name_of_connection()
-        held = self.connection = Connection(name)
+        held = self.connection = Connection(name, self._world.now_ms)
         self._platform.gateway.open(name, self)
         self._heard_ms = self._world.now_ms
         self._send(
@@ -120,7 +120,7 @@ class Client(Listener):
 
     def _request(self, number: int) -> None:
         one = self.pending[number]
-        self._oracle.asked[one.tag].allowed.add(self.user)
+        self._oracle.asked[one.tag].allowed |= self._allowed()
         self._send(type="Mutation", requestId=number, udfPath=one.path, args=[one.args])
 
     def _start_action(self) -> None:
@@ -128,9 +128,14 @@ class Client(Listener):
         self._next_request += 1
         tag, key = f"{self.name}:{number}", self._world.random.randrange(KEYS)
         args = {"key": key, "tag": tag}
-        self._oracle.asked[tag] = Asked("marks:add", args, {self.user})
+        self._oracle.asked[tag] = Asked("marks:add", args, self._allowed())
         self.actions.add(number)
         self._send(type="Action", requestId=number, udfPath="marks:work", args=[args])
+
+    def _allowed(self) -> set[str | None]:
+        assert self.connection is not None
+        world = self._world
+        return self.connection.may_act_as(world.now_ms, world.profile.settle_ms)
 
     def _authenticate(self, held: Connection, name: str | None) -> None:
         self.user = name
@@ -139,6 +144,7 @@ class Client(Listener):
         )
         self._send(type="Authenticate", baseVersion=len(held.users) - 1, **kind)
         held.users.append(name)
+        held.signed_ms.append(self._world.now_ms)
 
     def _modify(
         self, held: Connection, added: Mapping[int, LiveQuery], dropped: tuple[int, ...]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.engine.sync.messages import ts_value
+from chalicelib.engine.sync.order import NEW_CONNECTION_MS
 from tests.simulation.oracle import Oracle, Refused, evaluate
 from tests.simulation.world import Broken, World
 
@@ -35,14 +36,30 @@ class Pending:
 
 @dataclass(slots=True)
 class Connection:
-    """What the client knows of one socket: sets and identities by their versions."""
+    """What the client knows of one socket: sets and identities by their versions.
+
+    ``opened_ms`` is when it was opened, ``signed_ms`` when each identity was asked for.
+    """
 
     name: str
+    opened_ms: float = 0.0
     version: Version = ZERO
     view: dict[int, Any] = field(default_factory=dict)
     sets: list[dict[int, LiveQuery]] = field(default_factory=lambda: [{}])
     users: list[str | None] = field(default_factory=lambda: [None])
+    signed_ms: list[float] = field(default_factory=lambda: [0.0])
     chunks: list[str] = field(default_factory=list)
+
+    def may_act_as(self, now_ms: float, settle_ms: float) -> set[str | None]:
+        """In whose names a request that is sent now may run.
+
+        On a connection that is not new, a request waits for nothing unless the server knows
+        of an ``Authenticate`` near it: one that is under way may be overtaken by a request
+        sent less than the settle time after it (docs/decisions/0004-settle-time.md).
+        """
+        old = now_ms - self.opened_ms > NEW_CONNECTION_MS - settle_ms
+        under_way = [at for at in self.signed_ms if old and now_ms - at < settle_ms]
+        return set(self.users[-1 - len(under_way) :])
 
 
 class Listener:
