@@ -37,16 +37,22 @@ class Access(msgspec.Struct, frozen=True):
     """What every reader of one run shares.
 
     ``policy_ctx`` is what row policies are asked with; None: the run is under no policy.
+    ``system`` reaches the tables of the engine, and only those.
     """
 
     transaction: Transaction
     tables: Mapping[str, TableSchema]
     new_internal: Callable[[], bytes]
     policy_ctx: Any = None
+    system: bool = False
 
     def table(self, document: type[Document]) -> TableDefinition:
         """Find how the table of a document class is stored."""
-        found = self.transaction.catalogue.tables.get(table_name(document))
+        name = table_name(document)
+        found = self.transaction.catalogue.tables.get(name)
+        if is_builtin(name) != self.system:
+            where = "ctx.db.system" if is_builtin(name) else "ctx.db"
+            raise TableUnknown(f"{document.__name__} is read through {where}")
         if found is None:
             raise TableUnknown(
                 f"{document.__name__} belongs to no table that is served: is its module "
@@ -65,6 +71,11 @@ class Reader:
     def unrestricted(self) -> Self:
         """The same database without row policies: the one way past them."""
         return type(self)(msgspec.structs.replace(self._access, policy_ctx=None))
+
+    @property
+    def system(self) -> "Reader":
+        """A reader of the engine's own tables: ``ScheduledFunction`` and ``StoredFile``."""
+        return Reader(msgspec.structs.replace(self._access, policy_ctx=None, system=True))
 
     def get(self, document_id: Id[D]) -> D | None:
         """Return the document, or None if there is none that the caller may see."""
@@ -124,6 +135,8 @@ class Reader:
     def _locate(self, document_id: str) -> tuple[TableSchema, TableDefinition, bytes]:
         number, internal = decode_id(document_id)
         for name, schema in self._access.tables.items():
+            if is_builtin(name) != self._access.system:
+                continue
             table = self._access.transaction.catalogue.tables.get(name)
             if table is not None and table.number == number:
                 return schema, table, internal
@@ -212,6 +225,16 @@ class Writer(Reader):
             raise Forbidden(
                 f"you may not change this document of {table_name(type(document))}"
             )
+
+
+def is_builtin(table: str) -> bool:
+    """Tell whether a table is the engine's own."""
+    return table.startswith("_")
+
+
+def system_writer(db: Writer) -> Writer:
+    """A writer of the engine's own tables, for the engine's own functions."""
+    return Writer(msgspec.structs.replace(db._access, policy_ctx=None, system=True))  # noqa: SLF001 - a part of the same module
 
 
 def _decoded(

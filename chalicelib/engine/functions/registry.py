@@ -10,7 +10,7 @@ from typing import Any, Final
 from chalicelib.engine.errors import EngineError, InvalidFunction
 from chalicelib.engine.functions.http_router import Http, Router
 from chalicelib.engine.functions.registration import Function
-from chalicelib.engine.schema import tables, wire_name
+from chalicelib.engine.schema import BUILTIN_TABLES, tables, wire_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,11 @@ class Registry:
 
     def __init__(self, packages: Sequence[str], *, lazy: bool = False) -> None:
         """Import ``packages``; ``lazy`` leaves a function's types until its first call."""
-        modules = [found for package in packages for found in _walk(package)]
+        modules = [found for package in (*packages, _BUILTIN) for found in _walk(package)]
         self._functions: Final = _collect(modules)
         self._paths: Final = {id(f.function): f.path for f in self._functions.values()}
-        self.tables: Final = tables(*(module for _, module in modules))
+        # Last, so that they take no numbers away from the tables of an older deployment.
+        self.tables: Final = tables(*(module for _, module in modules)) | BUILTIN_TABLES
         self.auth_providers: Final = _providers(packages)
         self.http: Final = Router(route for h in _https(packages) for route in h.routes)
         if not lazy:
@@ -90,6 +91,9 @@ def canonical_path(path: str) -> str:
     module, colon, name = path.partition(":")
     return f"{module.removesuffix('.js')}:{name if colon else 'default'}"
 
+
+_BUILTIN: Final = "chalicelib.engine.builtin"
+"""The package of functions that every deployment has, named since it lies further out."""
 
 _SPECIAL: Final = frozenset({"schema", "auth_config", "crons", "http"})
 """Modules at the top of a package that declare something else than functions."""

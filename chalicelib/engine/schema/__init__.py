@@ -2,6 +2,11 @@
 
 from msgspec import UNSET
 
+from chalicelib.engine.schema.builtin import (
+    BUILTIN_TABLES,
+    ScheduledFunction,
+    StoredFile,
+)
 from chalicelib.engine.schema.codec import DocumentCodec, codec_of
 from chalicelib.engine.schema.documents import (
     Document,
@@ -30,6 +35,7 @@ from chalicelib.engine.schema.tables import TableSchema, tables
 from chalicelib.engine.values.value import Int64
 
 __all__ = [
+    "BUILTIN_TABLES",
     "BY_CREATION_TIME",
     "CREATION_TIME",
     "UNSET",
@@ -41,6 +47,8 @@ __all__ = [
     "IndexRange",
     "Int64",
     "Range",
+    "ScheduledFunction",
+    "StoredFile",
     "Struct",
     "TableSchema",
     "Unset",
