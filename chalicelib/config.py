@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         stream_arn: The commit log's stream.
         jobs_queue_arn: The same queue, as its event source names it.
         admin_key: ``<instance>|<secret>``; empty: there is no admin.
+        secret: What the deployment seals tokens and cursors with, 32 characters or more; the
+            processes of a deployment share it. Empty: each process makes its own, and what
+            one has sealed no other can open.
         auth_providers: JSON list of providers besides those of the apps.
         code_version: Names the code; a new one has all live queries run again.
         redacted: Whether error texts and log lines are kept from clients.
@@ -68,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stream_arn: str = "arn:aws:dynamodb:us-east-1:000000000000:table/log/stream/0"
     jobs_queue_arn: str = "arn:aws:sqs:us-east-1:000000000000:jobs"
     admin_key: str = ""
+    secret: str = ""
     auth_providers: tuple[Provider, ...] = ()
     code_version: str = ""
     redacted: bool = False

@@ -18,7 +18,13 @@ from chalicelib.config import BadSetting, Settings, from_environment
 from chalicelib.engine.errors import EngineError
 from chalicelib.engine.ports import Gateway
 from local.banner import greeting
-from local.identity import admin_key, jwks, local_provider, openid_configuration
+from local.identity import (
+    admin_key,
+    deployment_secret,
+    jwks,
+    local_provider,
+    openid_configuration,
+)
 from local.lambda_host import CallRecord
 from local.limits import AWS, LOCAL
 from local.ports import CommitFeed, OwnQueue, OwnSockets
@@ -97,6 +103,7 @@ def _completed(settings: Settings, server: LocalServer) -> Settings:
         port=server.ports.main,
         site_port=server.ports.site,
         admin_key=settings.admin_key or admin_key(settings.directory),
+        secret=settings.secret or deployment_secret(settings.directory),
         auth_providers=(*settings.auth_providers, provider),
         # In this process the gateway hands over one frame of a connection at a time.
         settle_ms=settings.settle_ms if settings.store == "dynamodb" else 0,

@@ -110,6 +110,12 @@ def admin_key(directory: Path) -> str:
     return f"{INSTANCE_NAME}|{made.decode().strip()}"
 
 
+def deployment_secret(directory: Path) -> str:
+    """Return what the local server seals tokens and cursors with."""
+    made = _kept(directory, "secret", lambda: secrets.token_hex(_SECRET_BYTES).encode())
+    return made.decode().strip()
+
+
 def _signing_key(directory: Path) -> rsa.RSAPrivateKey:
     pem = _kept(directory, "signing_key.pem", _new_pem)
     key = serialization.load_pem_private_key(pem, password=None)

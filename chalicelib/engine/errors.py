@@ -8,6 +8,8 @@ as data, on every transport alike.
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 
 class EngineError(Exception):
     """Base of every error that the engine raises on purpose."""
@@ -213,6 +215,44 @@ class RateLimited(AppError):
     """The caller has asked too often; details say when to ask again."""
 
     code = "RATE_LIMITED"
+
+
+class InvalidCursor(AppError):
+    """A cursor is not one of this query: begin again at the first page."""
+
+    code = "InvalidCursor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "InvalidCursor: Tried to run a query starting from a cursor, but it looks like"
+            " this cursor is from a different query."
+        )
+
+    @property
+    @override
+    def data(self) -> dict[str, Any]:
+        """What makes the stock pagination hook begin again."""
+        return {"isConvexSystemError": True, "paginationError": "InvalidCursor"}
+
+
+class PaginationRefused(EngineError):
+    """A page cannot be read as it was asked for; ``rule`` names what is wrong."""
+
+    code = "PaginationRefused"
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(f"{rule}: {message}")
+        self.rule = rule
+
+
+class TransactionLimit(EngineError):
+    """A function reads or writes more than one transaction may; ``rule`` names the limit."""
+
+    code = "TransactionLimit"
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class OutcomeUnknown(EngineError):

@@ -294,5 +294,21 @@ class JobQueue(Protocol):
         ...
 
 
+class CursorSeal(Protocol):
+    """Makes cursors opaque: they name index keys, of hidden documents too."""
+
+    def seal(self, plain: bytes) -> str:
+        """Return ``plain`` as opaque text; the same bytes give the same text."""
+        ...
+
+    def open(self, sealed: str) -> bytes:
+        """Return what was sealed.
+
+        Raises:
+            InvalidCursor: it is no text of :meth:`seal`.
+        """
+        ...
+
+
 Wake = Callable[[int], None]
 """Called in process after a commit, with its timestamp."""
