@@ -6,11 +6,18 @@ from chalice.app import Rate
 
 from chalicelib import bootstrap
 from chalicelib.entrypoints import http, jobs, schedules, streams, websocket
-from chalicelib.entrypoints.chalice_http import ANY_METHOD, BODIES, CALLS, respond
+from chalicelib.entrypoints.chalice_http import (
+    ANY_METHOD,
+    BODIES,
+    CALLS,
+    EVERY_TYPE,
+    respond,
+)
 from chalicelib.entrypoints.concurrency import ThreadSafeChalice
 
 app = ThreadSafeChalice(app_name="geoflow", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
+app.api.binary_types = EVERY_TYPE
 settings = bootstrap.settings()
 
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 from urllib.parse import unquote
 
-from chalice.app import APIGateway
 from chalice.app import Response as ChaliceResponse
+from typing_extensions import override
 
 from chalicelib import bootstrap
 from chalicelib.entrypoints.http import Handler, Request, Response, answer
@@ -15,22 +15,29 @@ CALLS: Final = ["POST", "OPTIONS"]
 ANY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 """Methods of an endpoint that leaves it to an app what they mean."""
 
-BODIES: Final = [
-    "application/json",
-    "application/octet-stream",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-    "text/plain",
-]
-"""Content types that are let through; Chalice answers 415 to others, and knows no "any"."""
+BODIES: Final = ["*/*"]
+"""Content types that are let through: any. A body is bytes, and the handler's business."""
 
-_BINARY: Final = frozenset(APIGateway().default_binary_types)
+EVERY_TYPE: Final = ["*/*"]
+"""What API Gateway is told to take for binary: everything. Bodies of a type that it takes for
+text would be mangled, and which type a file has is not known beforehand."""
+
+
+class _Answer(ChaliceResponse):
+    """A response that says itself whether its body is text."""
+
+    @override
+    def to_dict(self, binary_types: Any = None) -> dict[str, Any]:
+        """Return the answer to API Gateway: bytes in base64, text as it is."""
+        is_text = isinstance(self.body, str)
+        answer: dict[str, Any] = super().to_dict(None if is_text else EVERY_TYPE)
+        return answer
 
 
 def respond(request: Any, handler: Handler) -> Any:
     """Answer ``request`` by ``handler``."""
     response = answer(handler, bootstrap.current, _request(request))
-    return ChaliceResponse(
+    return _Answer(
         body=_body(response),
         headers=dict(response.headers),
         status_code=response.status,
@@ -38,9 +45,9 @@ def respond(request: Any, handler: Handler) -> Any:
 
 
 def _body(response: Response) -> str | bytes:
-    """Text where the body is text: Chalice takes bytes, and bytes only, for binary types."""
+    """Text where the body is text: base64 would make it a third longer."""
     kind = next((v for n, v in response.headers.items() if n.lower() == "content-type"), "")
-    if kind.partition(";")[0].strip().lower() in _BINARY:
+    if not kind.startswith(("text/", "application/json")):
         return response.body
     try:
         return response.body.decode()

@@ -45,6 +45,18 @@ class ThreadSafeChalice(Chalice):
         super().__init__(*arguments, **options)
         self.websocket_api: Any = _NoSockets()
 
+    @override
+    def __call__(self, event: Any, context: Any) -> Any:
+        """Answer a request of API Gateway.
+
+        Chalice answers 400 to one that names no type it accepts; to HTTP it accepts them all
+        (RFC 9110, 12.5.1).
+        """
+        headers = event.get("headers") or {}
+        if not any(name.lower() == "accept" for name in headers):
+            event = {**event, "headers": {**headers, "Accept": "*/*"}}
+        return super().__call__(event, context)
+
     @property  # type: ignore[explicit-override]
     def current_request(self) -> Any:
         """The request that this thread is at, or None."""

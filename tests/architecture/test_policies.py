@@ -68,7 +68,7 @@ class Aws:
         )
         match = self._routes.match(path)
         assert match is not None
-        event = rest_event(request, match, stage="api", binary_types=())
+        event = rest_event(request, match, stage="api", binary_types=("*/*",))
         answer = self.call("api_handler", self.app.app, event)
         assert answer["statusCode"] == 200, answer
         return answer["body"]

@@ -570,6 +570,14 @@ class TestPlainEndpoints:
 
         assert (answered["isBase64Encoded"], answered["body"]) == (True, "AP8=")
 
+    @pytest.mark.parametrize("kind", ["image/png", "application/x-own; v=1", "text/plain"])
+    def test_echo_bytes_of_any_type(self, place: Place, kind: str) -> None:
+        event = rest_event("POST", "/echo", b"\x00\xff", {"Content-Type": kind}, None)
+
+        answered = app.app(event, None)
+
+        assert (answered["statusCode"], answered["body"]) == (200, "AP8=")
+
 
 class TestHttpFunctions:
     @pytest.mark.parametrize(("path", "body"), [("picture", PNG), ("blank", b"")])
@@ -582,6 +590,12 @@ class TestHttpFunctions:
 
         assert (answered["statusCode"], answered["isBase64Encoded"]) == (200, True)
         assert base64.b64decode(answered["body"]) == body
+
+    def test_answer_bytes_to_who_names_no_type_it_accepts(self, place: Place) -> None:
+        answered = app.app(rest_event("GET", "/http/picture", None, {}, None), None)
+
+        assert (answered["statusCode"], answered["isBase64Encoded"]) == (200, True)
+        assert base64.b64decode(answered["body"]) == PNG
 
     @pytest.mark.parametrize(
         ("headers", "who"),
