@@ -16,6 +16,7 @@ from chalicelib.engine.functions.calls import Call, Kind, resolve
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
 from chalicelib.engine.functions.http_runner import HttpRunner
+from chalicelib.engine.functions.isolation import let_out
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Runner
@@ -114,11 +115,12 @@ class Backend:
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
-        self._tail = LogTail(ports.persistence, clock)
+        persistence = let_out(ports.persistence)
+        self._tail = LogTail(persistence, clock)
         self._committer = Committer(ports.persistence, self._tail, clock)
         self.runner = Runner(
             registry,
-            ports.persistence,
+            persistence,
             tail=self._tail,
             committer=self._committer,
             clock=clock,

@@ -361,6 +361,21 @@ class FunctionNotFound(EngineError):
     code = "FunctionNotFound"
 
 
+class NotDeterministic(EngineError):
+    """A query or a mutation did what only an action may."""
+
+    code = "NotDeterministic"
+
+    def __init__(self, deed: str) -> None:
+        super().__init__(
+            f"a query or a mutation cannot {deed}: it is run again when it conflicts, and its"
+            " result is shared, so what it knows has to come from ctx. Do this in an action,"
+            " and hand what comes of it to a mutation with ctx.run_mutation; for time and"
+            " chance there are ctx.now and ctx.random"
+        )
+        self.deed = deed
+
+
 class WrongFunctionKind(EngineError):
     """A function was called as a kind that it is not."""
 

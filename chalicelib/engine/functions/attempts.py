@@ -15,6 +15,7 @@ from chalicelib.engine.errors import InvalidId
 from chalicelib.engine.functions.calls import Call, Kind, arguments_object, resolve
 from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
 from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.isolation import isolated
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
@@ -91,7 +92,7 @@ class Attempts:
                 arguments_object(call.arguments), table_of(transaction.catalogue)
             )
             ctx = self._context(target, transaction, auth, determinism, log)
-            result = target.function(ctx, **arguments)
+            result = isolated(target.function, ctx, **arguments)
             value = target.function.signature.encode_result(result)
         except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
             error = raised

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from chalicelib.engine.errors import EngineError, InvalidFunction
 from chalicelib.engine.functions.http_router import Http, Router
+from chalicelib.engine.functions.purity import check_purity
 from chalicelib.engine.functions.registration import Function
-from chalicelib.engine.schema import BUILTIN_TABLES, tables, wire_name
+from chalicelib.engine.schema import BUILTIN_TABLES, policies, tables, wire_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Registry:
 
     def __init__(self, packages: Sequence[str], *, lazy: bool = False) -> None:
         """Import ``packages``; ``lazy`` leaves a function's types until its first call."""
+        self._packages: Final = tuple(packages)
         modules = [found for package in (*packages, _BUILTIN) for found in _walk(package)]
         self._functions: Final = _collect(modules)
         self._paths: Final = {id(f.function): f.path for f in self._functions.values()}
@@ -77,9 +79,13 @@ class Registry:
         """
         for table in self.tables.values():
             table.check()
+            for policy in policies(table.document):
+                check_purity(policy, self._packages)
         for registered in self._functions.values():
             try:
                 registered.function.signature.build()
+                if registered.function.kind != "action":
+                    check_purity(registered.function.implementation, self._packages)
             except EngineError as refused:
                 raise InvalidFunction(f"{_where(registered.function)}: {refused}") from None
         for route in self.http.routes:

@@ -18,6 +18,7 @@ from chalicelib.engine.schema.documents import (
     is_attached,
     may_read,
     may_write,
+    policies,
     table_name,
 )
 from chalicelib.engine.schema.indexes import (
@@ -60,6 +61,7 @@ __all__ = [
     "is_attached",
     "may_read",
     "may_write",
+    "policies",
     "table_name",
     "tables",
     "wire_name",

@@ -1,7 +1,7 @@
 """The classes that an app writes: structs, documents, and the ids that point to them."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
@@ -204,6 +204,12 @@ def may_write(document: Document, ctx: object) -> bool:
     """Ask the row policy whether the caller of ``ctx`` may write this image."""
     policy: Any = document
     return bool(policy.can_write(ctx))
+
+
+def policies(cls: type[Document]) -> tuple[Callable[..., bool], ...]:
+    """Return the row policies of a class, as plain functions."""
+    declared: Any = cls
+    return declared.can_read, declared.can_write
 
 
 _NO_INDEXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})

@@ -1,0 +1,1 @@
+"""An app whose functions reach out of the process, each in another way."""
