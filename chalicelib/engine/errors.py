@@ -349,6 +349,12 @@ class IndexNotReady(EngineError):
     code = "IndexNotReady"
 
 
+class QueryMisused(EngineError):
+    """A query was asked for something that makes no sense; the message says what does."""
+
+    code = "QueryMisused"
+
+
 class NotUnique(EngineError):
     """A query for one document found several."""
 

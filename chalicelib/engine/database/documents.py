@@ -7,7 +7,8 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from chalicelib.engine.database.catalogue import TableDefinition
-from chalicelib.engine.database.query import Query, RangePlan
+from chalicelib.engine.database.pages import Pages
+from chalicelib.engine.database.query import Query, RangePlan, Target
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import (
     Forbidden,
@@ -43,6 +44,7 @@ class Access(msgspec.Struct, frozen=True):
     transaction: Transaction
     tables: Mapping[str, TableSchema]
     new_internal: Callable[[], bytes]
+    pages: Pages
     policy_ctx: Any = None
     system: bool = False
 
@@ -106,7 +108,18 @@ class Reader:
         def decoded(internal: bytes, image: bytes) -> Any:
             return _decoded(document, table, internal, image)
 
-        return Query(self._access.transaction, table, plan, decoded, self._visible)
+        visible = None if self._access.policy_ctx is None else self._visible
+        return Query(
+            Target(
+                self._access.transaction,
+                table,
+                table_name(document),
+                plan,
+                decoded,
+                visible,
+                self._access.pages,
+            )
+        )
 
     def normalize_id(self, document: type[D], text: str) -> "Id[D] | None":
         """Return ``text`` as an id of the table of ``document``, or None if it is not one."""

@@ -1,18 +1,25 @@
 """Reading many documents: a range, an order, a filter, and how many are wanted."""
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby, islice
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from chalicelib.engine.database.bounds import Bound, key_range
-from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition, full_key
+from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition
+from chalicelib.engine.database.pages import Bounds, Pages, Read, Source
+from chalicelib.engine.database.rows_in_order import Keyed, in_full_order
 from chalicelib.engine.database.read_set import widened
 from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.errors import NotUnique
-from chalicelib.engine.log import CUT_KEY_BYTES, MAX_KEY_BYTES, Row
-from chalicelib.engine.values.encoding import decode
+from chalicelib.engine.errors import NotUnique, QueryMisused
+from chalicelib.engine.limits import (
+    MAX_BYTES_READ,
+    MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENTS_READ,
+)
+from chalicelib.engine.log import MAX_KEY_BYTES
+from chalicelib.engine.schema import Page, PaginationOptions
 
 D = TypeVar("D")
 
@@ -26,6 +33,22 @@ class RangePlan(msgspec.Struct, frozen=True):
     upper: Bound | None
 
 
+class Target(msgspec.Struct, frozen=True):
+    """What a query reads, and with what eyes.
+
+    ``visible`` is the row policy, None where there is none; ``decoded`` gives the document of
+    an internal id and an image.
+    """
+
+    transaction: Transaction
+    table: TableDefinition
+    name: str
+    plan: RangePlan
+    decoded: Callable[[bytes, bytes], Any]
+    visible: Callable[[Any], bool] | None
+    pages: Pages
+
+
 class Query(Generic[D]):
     """A reading that has not begun; each method returns another one, or begins it.
 
@@ -34,29 +57,35 @@ class Query(Generic[D]):
 
     def __init__(
         self,
-        transaction: Transaction,
-        table: TableDefinition,
-        plan: RangePlan,
-        decoded: Callable[[bytes, bytes], D],
-        visible: Callable[[Any], bool],
+        target: Target,
         *,
         reverse: bool = False,
         filters: tuple[Callable[[D], bool], ...] = (),
     ) -> None:
-        self._transaction, self._table, self._plan = transaction, table, plan
-        self._decoded, self._visible = decoded, visible
-        self._reverse, self._filters = reverse, filters
+        self._target, self._reverse, self._filters = target, reverse, filters
 
     def order(self, direction: Literal["asc", "desc"]) -> "Query[D]":
         """Read in this order of the index's fields; the default is ascending."""
-        return self._with(reverse=direction == "desc", filters=self._filters)
+        if direction not in ("asc", "desc"):
+            raise QueryMisused(f'order is "asc" or "desc", not {direction!r}')
+        return Query(
+            self._target, reverse=direction == "desc", filters=self._filters
+        )
 
     def filter(self, predicate: Callable[[D], bool]) -> "Query[D]":
         """Leave out documents for which ``predicate`` does not hold; they are read all the same."""
-        return self._with(reverse=self._reverse, filters=(*self._filters, predicate))
+        return Query(
+            self._target, reverse=self._reverse, filters=(*self._filters, predicate)
+        )
 
     def take(self, count: int) -> list[D]:
-        """Return the first ``count`` documents, or as many as there are."""
+        """Return the first ``count`` documents, or as many as there are.
+
+        Raises:
+            QueryMisused: ``count`` is no whole number from 0 on.
+        """
+        if type(count) is not int or count < 0:
+            raise QueryMisused(f"take() takes a whole number from 0 on, not {count!r}")
         return list(islice(self._documents(count), count))
 
     def first(self) -> D | None:
@@ -72,7 +101,8 @@ class Query(Generic[D]):
         found = list(islice(self._documents(2), 2))
         if len(found) > 1:
             raise NotUnique(
-                "unique() found more than one document; use first(), or narrow it"
+                f"unique() query returned more than one result from table"
+                f" {self._target.name}. Use first(), or narrow it."
             )
         return found[0] if found else None
 
@@ -80,70 +110,73 @@ class Query(Generic[D]):
         """Return every document."""
         return list(self._documents(None))
 
+    def paginate(self, pagination_opts: PaginationOptions) -> Page[D]:
+        """Return the page that a client asks for; a function may read one.
+
+        Raises:
+            InvalidCursor: a cursor is from another query.
+            PaginationRefused: the page has no place, or it is the second one.
+        """
+        target, usage = self._target, self._target.transaction.usage
+        index = target.plan.index
+        identity = [target.table.number, index.id if index else 0]
+        source = Source(
+            msgspec.msgpack.encode(identity), self._bounds(), self._reverse, self._reads
+        )
+        # One row less than would be refused: a page that is cut off must see that it is.
+        rows = MAX_DOCUMENTS_READ - usage.documents_read - 1
+        size = MAX_BYTES_READ - usage.bytes_read - MAX_DOCUMENT_BYTES
+        return target.pages.read(source, pagination_opts, rows=rows, size=size)
+
+    def count(self) -> int:
+        """Return how many documents there are.
+
+        Without filters, and where no row policy is asked (``ctx.db.unrestricted``), none of
+        them is read: the number is kept beside the index. Otherwise all of them are.
+
+        Raises:
+            TransactionLimit: there are too many to count for the first time.
+        """
+        low, high = bounds = self._bounds()
+        cut = max(len(low), len(high or b"")) > MAX_KEY_BYTES
+        if self._filters or self._target.visible is not None or cut:
+            return sum(1 for _ in self._documents(None))
+        return self._target.transaction.count(widened(self._index_id, *bounds))
+
     def __iter__(self) -> Iterator[D]:
         return self._documents(None)
 
-    def _with(
-        self, *, reverse: bool, filters: tuple[Callable[[D], bool], ...]
-    ) -> "Query[D]":
-        return Query(
-            self._transaction,
-            self._table,
-            self._plan,
-            self._decoded,
-            self._visible,
-            reverse=reverse,
-            filters=filters,
-        )
-
     def _documents(self, limit: int | None) -> Iterator[D]:
         hint = None if self._filters else limit
-        for row in self._ordered_rows(hint):
+        plan = self._target.plan
+        if hint is None and not plan.equal and plan.lower is plan.upper is None:
+            self._target.transaction.usage.full_scans.add(self._target.table.number)
+        return (read.item for read in self._reads(self._bounds(), hint) if read.item is not None)
+
+    def _reads(self, bounds: Bounds, limit: int | None) -> Iterator[Read]:
+        target = self._target
+        for key, row in self._rows(bounds, limit):
             image = row.image or b""
-            self._transaction.remember(self._table, row.id, image)
-            document = self._decoded(row.id, image)
-            if self._visible(document) and all(holds(document) for holds in self._filters):
-                yield document
+            target.transaction.remember(target.table, row.id, image)
+            document = target.decoded(row.id, image)
+            shown = target.visible is None or target.visible(document)
+            shown = shown and all(holds(document) for holds in self._filters)
+            yield Read(key, len(image), document if shown else None)
 
-    def _ordered_rows(self, limit: int | None) -> Iterator[Row]:
-        plan = self._plan
-        index_id = plan.index.id if plan.index else self._table.by_id
+    def _rows(self, bounds: Bounds, limit: int | None) -> Iterator[Keyed]:
+        interval = widened(self._index_id, *bounds)
+        rows = self._target.transaction.rows(interval, reverse=self._reverse, limit=limit)
+        index = self._target.plan.index
+        if index is None:
+            return ((row.key, row) for row in rows)
+        return in_full_order(rows, index, bounds, reverse=self._reverse)
+
+    def _bounds(self) -> Bounds:
+        plan = self._target.plan
         width = len(plan.index.fields) if plan.index else 0
-        low, high = key_range(width, plan.equal, plan.lower, plan.upper)
-        interval = widened(index_id, low, high)
-        rows = self._transaction.rows(interval, reverse=self._reverse, limit=limit)
-        if plan.index is None:
-            return rows
-        return _in_full_order(rows, plan.index, (low, high), reverse=self._reverse)
+        return key_range(width, plan.equal, plan.lower, plan.upper)
 
-
-def _in_full_order(
-    rows: Iterator[Row],
-    index: IndexDefinition,
-    bounds: tuple[bytes, bytes | None],
-    *,
-    reverse: bool,
-) -> Iterator[Row]:
-    """Sort rows that share a cut prefix by their whole keys, and keep those within bounds."""
-    low, high = bounds
-    for shared, group in groupby(rows, key=_cut_prefix):
-        if shared is None:
-            yield from group
-            continue
-        whole = [(full_key(index, row.id, _fields(row)), row) for row in group]
-        for key, row in sorted(whole, key=_first, reverse=reverse):
-            if low <= key and (high is None or key < high):
-                yield row
-
-
-def _fields(row: Row) -> Mapping[str, Any]:
-    document: Any = decode(row.image or b"{}")
-    return document  # type: ignore[no-any-return]  # an image is an object
-
-
-def _cut_prefix(row: Row) -> bytes | None:
-    return row.key[:MAX_KEY_BYTES] if len(row.key) == CUT_KEY_BYTES else None
-
-
-def _first(pair: tuple[bytes, Row]) -> bytes:
-    return pair[0]
+    @property
+    def _index_id(self) -> int:
+        index = self._target.plan.index
+        return index.id if index else self._target.table.by_id

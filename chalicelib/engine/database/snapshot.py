@@ -1,6 +1,6 @@
 """Reading the rows as they were at one timestamp."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -57,6 +57,17 @@ class Snapshot:
         overlay = self._patch(index)
         row = overlay.get(stored, row)
         return row if row is not None and row.image is not None else None
+
+    def remembered(self, key: IndexKey) -> Row | None:
+        """Read a row that is derived from others: as it is now, whatever the snapshot."""
+        return self._persistence.get(*key)
+
+    def between(self, first: int, last: int) -> Sequence[Entry] | None:
+        """The entries of ``(first, last]``; None if they are not all kept."""
+        if last > self.ts:
+            self._tail.refresh()
+        entries = self._tail.since(first, last)
+        return entries if entries is not None and len(entries) == last - first else None
 
     def slices(
         self, interval: Interval, *, reverse: bool, limit: int | None

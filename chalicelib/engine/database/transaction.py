@@ -1,12 +1,16 @@
 """One run's reads and writes: a snapshot with the run's own writes laid over it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 
 from chalicelib.engine.database.catalogue import CATALOGUE_KEY, Catalogue, TableDefinition
+from chalicelib.engine.database.counts import Count, change_by, count_at
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.snapshot import Snapshot
+from chalicelib.engine.database.usage import Usage
 from chalicelib.engine.log import IndexKey, Row, Write
 from chalicelib.engine.persistence import Interval
 
@@ -28,9 +32,12 @@ class Transaction:
         self.snapshot, self.catalogue = snapshot, catalogue
         self.read_set = ReadSet()
         self.read_set.add_key(CATALOGUE_KEY)
+        self.usage = Usage()
+        self.counts: list[Count] = []
         self._pending: dict[DocumentKey, _Pending] = {}
         self._own: dict[int, dict[bytes, Row]] = {}
         self._images: dict[DocumentKey, bytes | None] = {}
+        self._undo: list[Callable[[], object]] | None = None
 
     def answer_row(self, key: IndexKey) -> Row | None:
         """Read the row of an answered request, which joins the read set."""
@@ -56,13 +63,24 @@ class Transaction:
         The read set grows as far as the caller has iterated, and to the end of the interval
         when the iteration has ended by itself.
         """
+        self.usage.looked()
         for piece in self.snapshot.slices(interval, reverse=reverse, limit=limit):
             unread = piece.interval
             for row in self._with_own(piece.rows, piece.interval, reverse=reverse):
                 done, unread = _until(unread, row.key, reverse=reverse)
                 self.read_set.add(done)
+                self.usage.read(len(row.image or b""))
                 yield row
             self.read_set.add(unread)
+
+    def count(self, interval: Interval) -> int:
+        """Count the rows of an interval, which joins the read set whole."""
+        self.usage.looked()
+        self.read_set.add(interval)
+        found = count_at(interval, self.snapshot)
+        if found.keep:
+            self.counts.append(found.count)
+        return found.count.number + change_by(self._pending.values(), interval)
 
     def insert(self, table: TableDefinition, internal: bytes, image: bytes) -> None:
         """Set the image of a document whose id is new, which saves reading it first."""
@@ -71,15 +89,45 @@ class Transaction:
 
     def put(self, table: TableDefinition, internal: bytes, image: bytes | None) -> None:
         """Set a document's image; None deletes it."""
+        self.usage.wrote(len(image or b""))
         pending = self._pending.get((table.number, internal))
         if pending is None:
             pending = self._first_write(table, internal)
+        if self._undo is not None:
+            self._undo.append(partial(self._show, internal, pending, pending.added, pending.after))
+        added = table.keys(internal, image) if image is not None else ()
+        self._show(internal, pending, added, image)
+
+    def _show(
+        self,
+        internal: bytes,
+        pending: _Pending,
+        added: tuple[IndexKey, ...],
+        image: bytes | None,
+    ) -> None:
+        """Have the run's own reads see a document as it is now."""
         for index, key in pending.added:
             self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
-        pending.after = image
-        pending.added = table.keys(internal, image) if image is not None else ()
-        for index, key in pending.added:
+        pending.after, pending.added = image, added
+        for index, key in added:
             self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, image)
+
+    @contextmanager
+    def rolled_back_on_error(self) -> Iterator[None]:
+        """Take back what is written inside the block if that raises; what was read stays read."""
+        outer, mine = self._undo, list[Callable[[], object]]()
+        self._undo = mine
+        try:
+            yield
+        except BaseException:
+            for undo in reversed(mine):
+                undo()
+            raise
+        else:
+            if outer is not None:
+                outer.extend(mine)
+        finally:
+            self._undo = outer
 
     def writes(self) -> tuple[Write, ...]:
         """What to commit; documents made and deleted again are left out."""
@@ -95,14 +143,25 @@ class Transaction:
         for index, key in removed:
             self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
         pending = self._pending[table.number, internal] = _Pending(before, None, removed)
+        if self._undo is not None:
+            self._undo.append(partial(self._forget, (table.number, internal), pending))
         return pending
+
+    def _forget(self, document: DocumentKey, pending: _Pending) -> None:
+        """Have the run's own reads see a document as the snapshot has it."""
+        for index, key in (*pending.removed, *pending.added):
+            self._own[index].pop(key, None)
+        del self._pending[document]
 
     def _read(self, table: TableDefinition, internal: bytes) -> bytes | None:
         self.read_set.add_key((table.by_id, internal))
         document = table.number, internal
         if document not in self._images:
+            self.usage.looked()
             row = self.snapshot.get((table.by_id, internal))
             self._images[document] = row.image if row is not None else None
+            if row is not None:
+                self.usage.read(len(row.image or b""))
         return self._images[document]
 
     def _with_own(self, rows: list[Row], covered: Interval, *, reverse: bool) -> list[Row]:

@@ -21,7 +21,7 @@ from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
 from chalicelib.engine.log import Answer, Request
 from chalicelib.engine.persistence import Persistence
-from chalicelib.engine.ports import Clock, Ids
+from chalicelib.engine.ports import Clock, CursorSeal, Ids
 from chalicelib.engine.values.ids import decode_id
 
 
@@ -55,9 +55,10 @@ class Attempts:
         tail: LogTail,
         clock: Clock,
         ids: Ids,
+        seal: CursorSeal,
     ) -> None:
         self._registry, self._persistence, self._tail = registry, persistence, tail
-        self._clock, self._ids = clock, ids
+        self._clock, self._ids, self._seal = clock, ids, seal
         self._catalogues = CatalogueCache(tail)
 
     def begin(self, view: View, *, pinned: bool = False) -> Transaction:

@@ -32,6 +32,7 @@ from chalicelib.engine.schema.indexes import (
     indexed,
 )
 from chalicelib.engine.schema.naming import wire_name
+from chalicelib.engine.schema.pages import Page, PageStatus, PaginationOptions
 from chalicelib.engine.schema.tables import TableSchema, tables
 from chalicelib.engine.values.value import Int64
 
@@ -47,6 +48,9 @@ __all__ = [
     "Index",
     "IndexRange",
     "Int64",
+    "Page",
+    "PageStatus",
+    "PaginationOptions",
     "Range",
     "ScheduledFunction",
     "StoredFile",
