@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.adapters.telemetry import Telemetry
 from chalicelib.config import Settings, from_environment
@@ -85,10 +86,12 @@ def assemble(
             jobs=jobs,
             clock=clock,
             ids=ids,
+            cursors=SivCursors(_secret(settings)),
         ),
         behaviour=Behaviour(redacted=settings.redacted, settle_ms=settings.settle_ms),
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,
+        observe=telemetry.observed,
     )
     return Deployment(
         settings=settings,
@@ -97,6 +100,11 @@ def assemble(
         telemetry=telemetry,
         code_version=settings.code_version or fingerprint(settings.apps),
     )
+
+
+def _secret(settings: Settings) -> bytes:
+    """What this deployment seals with; without a setting, something of this process alone."""
+    return settings.secret.encode() or os.urandom(32)
 
 
 def dynamodb_stores(settings: Settings) -> Stores:

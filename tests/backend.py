@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import msgspec
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
@@ -124,6 +125,7 @@ class TestBackend:
                 jobs=self._jobs,
                 clock=self.clock,
                 ids=CountedIds(),
+                cursors=SivCursors(b"a test"),
             ),
             behaviour=Behaviour(settle_ms=0, redacted=redacted),
             verify=self._verify,

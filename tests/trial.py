@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from typing_extensions import override
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
@@ -122,6 +123,7 @@ class Trial:
                 jobs=self.jobs,
                 clock=self.clock,
                 ids=self.ids,
+                cursors=SivCursors(b"a test"),
             ),
             behaviour=Behaviour(
                 settle_ms=settle_ms,

@@ -3,6 +3,7 @@
 import logging
 from typing import Any, Final
 
+from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import AppError, EngineError
 
 SERVICE: Final = "geoflow"
@@ -17,6 +18,7 @@ class Telemetry:
 
     def __init__(self, stage: str, level: str) -> None:
         self._stage = stage
+        self._scanning: set[str] = set()
         self._is_local = stage in LOCAL_STAGES
         self.log: Any = _plain(level) if self._is_local else _structured(level, stage)
 
@@ -27,6 +29,17 @@ class Telemetry:
             self.log.debug("%s: %s: %s", path, type(error).__name__, error)
             return
         self.log.error("%s failed [Request ID: %s]", path, request_id, exc_info=error)
+
+    def observed(self, path: str, found: Statistics) -> None:
+        """Take note of what a call read and wrote; say once of each path that it reads all."""
+        if found.full_scans and path not in self._scanning:
+            self._scanning.add(path)
+            self.log.warning(
+                "%s reads the whole table %s: an index would spare it that",
+                path,
+                ", ".join(found.full_scans),
+            )
+        self.log.debug("%s: %s", path, found)
 
     def count(self, **values: float) -> None:
         """Emit metrics in CloudWatch's embedded format, one line for all of ``values``."""

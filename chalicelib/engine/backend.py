@@ -10,6 +10,7 @@ from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.deployment import Deployment
 from chalicelib.engine.database.tail import LogTail
+from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadMessage, NotDeployed
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
@@ -19,12 +20,13 @@ from chalicelib.engine.functions.http_runner import HttpRunner
 from chalicelib.engine.functions.isolation import let_out
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
-from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.functions.runner import Observer, Runner, ignore
 from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
     Clock,
+    CursorSeal,
     Frame,
     Gateway,
     Ids,
@@ -86,6 +88,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     jobs: JobQueue
     clock: Clock
     ids: Ids
+    cursors: CursorSeal
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +115,7 @@ class Backend:
         behaviour: Behaviour,
         verify: Callable[[Authenticate], Caller],
         report: Callable[[Exception, str, str], None],
+        observe: Callable[[str, Statistics], None] = ignore,
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
@@ -125,7 +129,8 @@ class Backend:
             committer=self._committer,
             clock=clock,
             ids=ports.ids,
-            report=report,
+            cursors=ports.cursors,
+            observer=Observer(report, observe),
         )
         self._actions = ActionRunner(self.runner, self._tail, clock)
         self._http = HttpRunner(self.runner, self._actions, redacted=behaviour.redacted)

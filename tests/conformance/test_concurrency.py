@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -39,6 +40,7 @@ def backend_over(persistence: Persistence) -> Backend:
             jobs=Nowhere(),
             clock=SystemClock(),
             ids=SystemIds(),
+            cursors=SivCursors(b"a test"),
         ),
         behaviour=Behaviour(settle_ms=0),
         verify=lambda _: None,

@@ -6,6 +6,7 @@ from functools import cache
 
 import msgspec
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.engine.auth import Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import (
@@ -114,6 +115,7 @@ class Platform:
             jobs=Queue(self),
             clock=WorldClock(world),
             ids=WorldIds(world),
+            cursors=SivCursors(b"a test"),
         )
         self._processes: list[Process] = []
         if world.profile.ticks:

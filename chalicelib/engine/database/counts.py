@@ -49,8 +49,15 @@ class Counted(msgspec.Struct, frozen=True):
 class Change(Protocol):
     """The rows that a write removes and adds."""
 
-    removed: tuple[IndexKey, ...]
-    added: tuple[IndexKey, ...]
+    @property
+    def removed(self) -> tuple[IndexKey, ...]:
+        """Rows that there were before."""
+        ...
+
+    @property
+    def added(self) -> tuple[IndexKey, ...]:
+        """Rows that there are afterwards."""
+        ...
 
 
 def count_at(interval: Interval, snapshot: Snapshot) -> Counted:

@@ -127,7 +127,9 @@ class Pages:
         try:
             return self._opened(self._given, mark)
         except InvalidCursor:
-            return None  # of the code before this one, or of arguments that it read otherwise
+            return (
+                None  # of the code before this one, or of arguments that it read otherwise
+            )
 
     def _opened(self, cursor: str | None, mark: bytes) -> Place | None:
         if cursor is None:
@@ -175,9 +177,7 @@ def _read(
         size += row.size
         if row.item is not None:
             reading.items.append(row.item)
-        if end is None and (
-            len(reading.items) == count or _is_full(reading, size, limits)
-        ):
+        if end is None and (len(reading.items) == count or _is_full(reading, size, limits)):
             reading.end = Place(row.key)
             break
     if _is_long(reading, size, limits):

@@ -9,8 +9,8 @@ import msgspec
 from chalicelib.engine.database.bounds import Bound, key_range
 from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition
 from chalicelib.engine.database.pages import Bounds, Pages, Read, Source
-from chalicelib.engine.database.rows_in_order import Keyed, in_full_order
 from chalicelib.engine.database.read_set import widened
+from chalicelib.engine.database.rows_in_order import Keyed, in_full_order
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import NotUnique, QueryMisused
 from chalicelib.engine.limits import (
@@ -68,9 +68,7 @@ class Query(Generic[D]):
         """Read in this order of the index's fields; the default is ascending."""
         if direction not in ("asc", "desc"):
             raise QueryMisused(f'order is "asc" or "desc", not {direction!r}')
-        return Query(
-            self._target, reverse=direction == "desc", filters=self._filters
-        )
+        return Query(self._target, reverse=direction == "desc", filters=self._filters)
 
     def filter(self, predicate: Callable[[D], bool]) -> "Query[D]":
         """Leave out documents for which ``predicate`` does not hold; they are read all the same."""
@@ -151,7 +149,9 @@ class Query(Generic[D]):
         plan = self._target.plan
         if hint is None and not plan.equal and plan.lower is plan.upper is None:
             self._target.transaction.usage.full_scans.add(self._target.table.number)
-        return (read.item for read in self._reads(self._bounds(), hint) if read.item is not None)
+        return (
+            read.item for read in self._reads(self._bounds(), hint) if read.item is not None
+        )
 
     def _reads(self, bounds: Bounds, limit: int | None) -> Iterator[Read]:
         target = self._target

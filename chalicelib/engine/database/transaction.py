@@ -10,7 +10,7 @@ from chalicelib.engine.database.catalogue import CATALOGUE_KEY, Catalogue, Table
 from chalicelib.engine.database.counts import Count, change_by, count_at
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.snapshot import Snapshot
-from chalicelib.engine.database.usage import Usage
+from chalicelib.engine.database.usage import Statistics, Usage
 from chalicelib.engine.log import IndexKey, Row, Write
 from chalicelib.engine.persistence import Interval
 
@@ -94,7 +94,9 @@ class Transaction:
         if pending is None:
             pending = self._first_write(table, internal)
         if self._undo is not None:
-            self._undo.append(partial(self._show, internal, pending, pending.added, pending.after))
+            self._undo.append(
+                partial(self._show, internal, pending, pending.added, pending.after)
+            )
         added = table.keys(internal, image) if image is not None else ()
         self._show(internal, pending, added, image)
 
@@ -128,6 +130,10 @@ class Transaction:
                 outer.extend(mine)
         finally:
             self._undo = outer
+
+    def statistics(self) -> Statistics:
+        """What was read and written so far."""
+        return self.usage.statistics(self.catalogue)
 
     def writes(self) -> tuple[Write, ...]:
         """What to commit; documents made and deleted again are left out."""

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.errors import TransactionLimit
 from chalicelib.engine.limits import (
     LIMIT_WARNING_RATIO,
@@ -127,8 +128,9 @@ class Usage:
                     f" limit: {limit.most}). {limit.advice}"
                 )
 
-    def statistics(self, names: dict[int, str]) -> Statistics:
-        """The counts as a value; ``names`` are those of tables by number."""
+    def statistics(self, catalogue: Catalogue) -> Statistics:
+        """The counts as a value."""
+        names = catalogue.names() if self.full_scans else {}
         return Statistics(
             intervals_read=self.intervals_read,
             documents_read=self.documents_read,

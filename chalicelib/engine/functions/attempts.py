@@ -1,28 +1,31 @@
 """One run of a query or a mutation: a function on a snapshot, and what came of it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.catalogue_cache import CatalogueCache
-from chalicelib.engine.database.documents import Access, Reader, Writer
+from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.errors import InvalidId
-from chalicelib.engine.functions.calls import Call, Kind, arguments_object, resolve
-from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
+from chalicelib.engine.functions.calls import (
+    Call,
+    Kind,
+    arguments_object,
+    resolve,
+    table_of,
+)
+from chalicelib.engine.functions.context import Auth
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.isolation import isolated
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome
-from chalicelib.engine.functions.registry import RegisteredFunction, Registry
+from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.scope import Scope
 from chalicelib.engine.log import Answer, Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, CursorSeal, Ids
-from chalicelib.engine.values.ids import decode_id
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -35,6 +38,7 @@ class Run(msgspec.Struct, frozen=True):
     log_lines: tuple[str, ...]
     identity_read: bool
     time_read: bool
+    journal: str | None
 
 
 class Answered(Exception):
@@ -53,12 +57,13 @@ class Attempts:
         registry: Registry,
         persistence: Persistence,
         tail: LogTail,
+        *,
         clock: Clock,
         ids: Ids,
-        seal: CursorSeal,
+        cursors: CursorSeal,
     ) -> None:
         self._registry, self._persistence, self._tail = registry, persistence, tail
-        self._clock, self._ids, self._seal = clock, ids, seal
+        self._clock, self._ids, self._cursors = clock, ids, cursors
         self._catalogues = CatalogueCache(tail)
 
     def begin(self, view: View, *, pinned: bool = False) -> Transaction:
@@ -80,8 +85,14 @@ class Attempts:
         A ``request`` that was answered before is not run: the error is :class:`Answered`.
         """
         transaction = self.begin(view, pinned=pinned)
-        log, auth = Log(), Auth(call.caller)
-        determinism = Determinism(self._clock.now_ms(), self._ids.seed())
+        scope = Scope(
+            registry=self._registry,
+            transaction=transaction,
+            auth=Auth(call.caller),
+            determinism=Determinism(self._clock.now_ms(), self._ids.seed()),
+            log=Log(),
+            pages=Pages(self._cursors, call.journal),
+        )
         result: Any = None
         value: bytes | None = None
         error: Exception | None = None
@@ -92,49 +103,24 @@ class Attempts:
             arguments = target.function.signature.decode_args(
                 arguments_object(call.arguments), table_of(transaction.catalogue)
             )
-            ctx = self._context(target, transaction, auth, determinism, log)
+            ctx = scope.context(target.function)
             result = isolated(target.function, ctx, **arguments)
             value = target.function.signature.encode_result(result)
         except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
             error = raised
+        for warning in transaction.usage.warnings():
+            scope.log.warn_plainly(warning)
         return Run(
             transaction,
             result,
             value,
-            error,
-            log.lines,
-            auth.was_read,
-            determinism.was_read,
+            # Over a limit it is refused, also if the function made light of the error.
+            transaction.usage.exceeded or error,
+            scope.log.lines,
+            scope.auth.was_read,
+            scope.determinism.was_read,
+            scope.pages.journal,
         )
-
-    def _context(
-        self,
-        target: RegisteredFunction,
-        transaction: Transaction,
-        auth: Auth,
-        determinism: Determinism,
-        log: Log,
-    ) -> QueryCtx:
-        access = Access(transaction, self._registry.tables, determinism.new_internal)
-        if target.function.visibility == "public":
-            policy = PolicyCtx(auth, Reader(access), determinism)
-            access = msgspec.structs.replace(access, policy_ctx=policy)
-        if target.function.kind == "mutation":
-            return MutationCtx(auth, Writer(access), determinism, log)
-        return QueryCtx(auth, Reader(access), determinism, log)
-
-
-def table_of(catalogue: Catalogue) -> Callable[[str], str | None]:
-    """How ids in arguments are judged: the table of a text, or None if it is no id."""
-    names = catalogue.names()
-
-    def find(text: str) -> str | None:
-        try:
-            return names.get(decode_id(text)[0])
-        except InvalidId:
-            return None
-
-    return find
 
 
 def _look_up(transaction: Transaction, request: Request) -> None:

@@ -58,7 +58,9 @@ class QueryCache:
         if outcome.time_read or outcome.read_set is None or outcome.failure is not None:
             return
         claims = None if not outcome.identity_read else _claims(call.caller)
-        self._put(_key(call, claims), msgspec.structs.replace(outcome, result=None))
+        self._put(
+            _key(call, claims), msgspec.structs.replace(outcome, result=None, counts=())
+        )
 
     def _proved(self, held: Outcome, view: View) -> Outcome | None:
         if held.ts == view.ts:

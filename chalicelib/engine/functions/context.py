@@ -70,9 +70,23 @@ class QueryCtx(PolicyCtx):
         log: Lines that go back to the caller in development.
     """
 
-    def __init__(self, auth: Auth, db: Reader, determinism: Determinism, log: Log) -> None:
+    def __init__(
+        self,
+        auth: Auth,
+        db: Reader,
+        determinism: Determinism,
+        log: Log,
+        call: Callable[..., Any],
+    ) -> None:
         super().__init__(auth, db, determinism)
-        self.log = log
+        self.log, self._call = log, call
+
+    def run_query(
+        self, function: "QueryFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run another query in this transaction; arguments and result are validated."""
+        result: R = self._call(function, args, kwargs)
+        return result
 
     @property
     def random(self) -> Random:
@@ -85,9 +99,27 @@ class MutationCtx(QueryCtx):
 
     db: Writer
 
-    def __init__(self, auth: Auth, db: Writer, determinism: Determinism, log: Log) -> None:
-        super().__init__(auth, db, determinism, log)
+    def __init__(
+        self,
+        auth: Auth,
+        db: Writer,
+        determinism: Determinism,
+        log: Log,
+        call: Callable[..., Any],
+    ) -> None:
+        super().__init__(auth, db, determinism, log, call)
         self.db = db
+
+    def run_mutation(
+        self, function: "MutationFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run another mutation in this transaction; arguments and result are validated.
+
+        If it raises, what it wrote is taken back, and nothing else: whoever catches the error
+        goes on with the rest.
+        """
+        result: R = self._call(function, args, kwargs)
+        return result
 
 
 class Calls(msgspec.Struct, frozen=True):

@@ -32,6 +32,10 @@ class Log:
         """Log what somebody should look at."""
         self._add("WARN", values)
 
+    def warn_plainly(self, text: str) -> None:
+        """Log a warning of the engine itself, however much was logged before."""
+        self._lines.append(f"[WARN] {text}")
+
     def error(self, *values: Any) -> None:
         """Log what went wrong."""
         self._add("ERROR", values)

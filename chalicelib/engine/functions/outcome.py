@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from chalicelib.engine.database.counts import Count
 from chalicelib.engine.database.read_set import ReadSet
+from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import AppError, EngineError, InvalidValue
 from chalicelib.engine.values.encoding import encode
 
@@ -48,6 +50,9 @@ class Outcome(msgspec.Struct, frozen=True):
     time_read: bool = True
     result: Any = None
     """The value as the function returned it, for functions that called it."""
+    statistics: Statistics = Statistics()
+    counts: tuple[Count, ...] = ()
+    """Counts of index intervals that are worth keeping, exact if the outcome is."""
 
     @property
     def digest(self) -> bytes:

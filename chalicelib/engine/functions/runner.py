@@ -8,23 +8,25 @@ import msgspec
 from chalicelib.engine.auth import Caller, user_of
 from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.committer import Committer, Conflicted, Draft
+from chalicelib.engine.database.counts import keep_counts
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import (
     BelowHorizon,
     EntryTooLarge,
     OptimisticConcurrencyControlFailure,
     ResultTooLarge,
 )
-from chalicelib.engine.functions.attempts import Answered, Attempts, Run, table_of
+from chalicelib.engine.functions.attempts import Answered, Attempts, Run
 from chalicelib.engine.functions.cache import QueryCache
-from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.calls import Call, table_of
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.turns import Turns
 from chalicelib.engine.log import Entry, Request
 from chalicelib.engine.persistence import Persistence
-from chalicelib.engine.ports import Clock, Ids
+from chalicelib.engine.ports import Clock, CursorSeal, Ids
 
 MAX_MUTATION_RUNS: Final = 64
 """Runs of one mutation before its conflicts are reported.
@@ -46,6 +48,17 @@ BACKOFF_MS: Final = 2.0
 """Pause after a conflict, times the number of runs so far, up to 20 of them."""
 
 
+def ignore(_path: str, _statistics: Statistics) -> None:
+    """Observe nothing."""
+
+
+class Observer(msgspec.Struct, frozen=True):
+    """Who hears of calls: of their failures that are bugs, and of what they read and wrote."""
+
+    report: Callable[[Exception, str, str], None]
+    observe: Callable[[str, Statistics], None] = ignore
+
+
 class Runner:
     """Runs the functions of a registry over one log."""
 
@@ -58,11 +71,15 @@ class Runner:
         committer: Committer,
         clock: Clock,
         ids: Ids,
-        report: Callable[[Exception, str, str], None],
+        cursors: CursorSeal,
+        observer: Observer,
     ) -> None:
         self.registry, self._tail, self._committer = registry, tail, committer
-        self._clock, self._ids, self._report = clock, ids, report
-        self._attempts = Attempts(registry, persistence, tail, clock, ids)
+        self._clock, self._ids, self._observer = clock, ids, observer
+        self._persistence = persistence
+        self._attempts = Attempts(
+            registry, persistence, tail, clock=clock, ids=ids, cursors=cursors
+        )
         self.cache = QueryCache(tail)
         self._turns = Turns()
 
@@ -80,6 +97,8 @@ class Runner:
     def vouch(self, outcome: Outcome, path: str) -> Outcome:
         """Take note of an outcome that was found to hold: report it if it is a bug.
 
+        What it counted is kept, and what it took to run is told to whoever observes.
+
         Raises:
             EngineError: it is one that the transport answers, since running again helps.
         """
@@ -87,7 +106,10 @@ class Runner:
         if failure is not None and failure.error is not None:
             if getattr(failure.error, "retryable", False):
                 raise failure.error
-            self._report(failure.error, path, failure.request_id)
+            self._observer.report(failure.error, path, failure.request_id)
+        if outcome.counts:
+            keep_counts(outcome.counts, self._persistence)
+        self._observer.observe(path, outcome.statistics)
         return outcome
 
     def query(self, call: Call) -> Outcome:
@@ -218,7 +240,7 @@ class Runner:
             return (
                 self.vouch(self._outcome(too_large, head.ts), call.path) if valid else None
             )
-        return Outcome(entry.ts, run.value, log_lines=run.log_lines, result=run.result)
+        return self.vouch(self._outcome(run, entry.ts), call.path)
 
     def was_answered(self, request: Request) -> bool:
         """Tell whether the log holds an answer to ``request``, or a claim of it."""
@@ -273,6 +295,9 @@ class Runner:
             identity_read=run.identity_read,
             time_read=run.time_read,
             result=run.result,
+            journal=run.journal if run.error is None else None,
+            statistics=run.transaction.statistics(),
+            counts=tuple(run.transaction.counts),
         )
 
     def failure(self, error: Exception, path: str) -> Failure:
@@ -284,7 +309,7 @@ class Runner:
         if getattr(error, "retryable", False):
             raise error
         request_id = self.new_request_id()
-        self._report(error, path, request_id)
+        self._observer.report(error, path, request_id)
         return failure_of(error, request_id)
 
     def new_request_id(self) -> str:

@@ -27,7 +27,7 @@ class PaginationOptions(Struct):
 
     num_items: int
     cursor: str | None
-    end_cursor: str | None | Unset = UNSET
+    end_cursor: str | Unset | None = UNSET
     id: float | Unset = UNSET
     maximum_rows_read: int | Unset = UNSET
     maximum_bytes_read: int | Unset = UNSET
@@ -44,8 +44,8 @@ class Page(Struct, Generic[T]):
     page: list[T]
     is_done: bool
     continue_cursor: str
-    split_cursor: str | None | Unset = UNSET
-    page_status: PageStatus | None | Unset = UNSET
+    split_cursor: str | Unset | None = UNSET
+    page_status: PageStatus | Unset | None = UNSET
 
     def map(self, change: Callable[[T], U]) -> Page[U]:
         """The same page of other items; cursors stay."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.database.catalogue import Catalogue, with_tables
 from chalicelib.engine.database.documents import Access, Writer
+from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.transaction import Transaction
@@ -49,12 +52,13 @@ class Desk:
         self.determinism = Determinism(BEGINNING_MS, b"seed")
 
     def db(self, name: str | None = None, *, unrestricted: bool = False) -> Writer:
-        access = Access(self.transaction, TABLES, self.determinism.new_internal)
+        pages = Pages(SivCursors(b"a test"), None)
+        access = Access(self.transaction, TABLES, self.determinism.new_internal, pages)
         writer = Writer(access)
         if unrestricted:
             return writer
         ctx = PolicyCtx(Auth(user(name) if name else None), writer, self.determinism)
-        return Writer(Access(self.transaction, TABLES, self.determinism.new_internal, ctx))
+        return Writer(msgspec.structs.replace(access, policy_ctx=ctx))
 
 
 @pytest.fixture

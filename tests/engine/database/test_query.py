@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.cursors import SivCursors
 from chalicelib.engine.database.catalogue import Catalogue, IndexDefinition, TableDefinition
-from chalicelib.engine.database.query import Query, RangePlan
+from chalicelib.engine.database.pages import Pages
+from chalicelib.engine.database.query import Query, RangePlan, Target
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.transaction import Transaction
@@ -41,13 +43,9 @@ def label_of(_: bytes, image: bytes) -> str:
 
 
 def query(over: Transaction, plan: RangePlan | None = None) -> Query[str]:
-    return Query(
-        over,
-        TABLE,
-        plan or RangePlan(INDEX, (), None, None),
-        label_of,
-        lambda _: True,
-    )
+    pages = Pages(SivCursors(b"a test"), None)
+    whole = RangePlan(INDEX, (), None, None)
+    return Query(Target(over, TABLE, "labels", plan or whole, label_of, None, pages))
 
 
 class TestOrder:

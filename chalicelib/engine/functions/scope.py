@@ -1,0 +1,54 @@
+"""What the functions of one transaction share: the one that was called and those it calls."""
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.engine.database.documents import Access, Reader, Writer
+from chalicelib.engine.database.pages import Pages
+from chalicelib.engine.database.transaction import Transaction
+from chalicelib.engine.functions.calls import table_of
+from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
+from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.registration import Function
+from chalicelib.engine.functions.registry import Registry
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a query or a mutation."""
+
+    registry: Registry
+    transaction: Transaction
+    auth: Auth
+    determinism: Determinism
+    log: Log
+    pages: Pages
+
+    def context(self, function: Function[..., Any]) -> QueryCtx:
+        """Return what ``function`` is given: a public one sees what row policies let it see."""
+        access = Access(
+            self.transaction,
+            self.registry.tables,
+            self.determinism.new_internal,
+            self.pages,
+        )
+        if function.visibility == "public":
+            policy = PolicyCtx(self.auth, Reader(access), self.determinism)
+            access = msgspec.structs.replace(access, policy_ctx=policy)
+        if function.kind == "mutation":
+            writer = Writer(access)
+            return MutationCtx(self.auth, writer, self.determinism, self.log, self._call)
+        return QueryCtx(self.auth, Reader(access), self.determinism, self.log, self._call)
+
+    def _call(
+        self, function: Function[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run a function that another one calls, by the same rules as if a client did."""
+        signature = function.signature
+        raw = signature.encode_args(signature.bind(args, kwargs))
+        arguments = signature.decode_args(raw, table_of(self.transaction.catalogue))
+        with self.transaction.rolled_back_on_error():
+            result = function(self.context(function), **arguments)
+            # Neither side sees what the other does to the value afterwards.
+            return signature.decode_result(signature.encode_result(result))
