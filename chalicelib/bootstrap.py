@@ -92,6 +92,7 @@ def assemble(
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,
         observe=telemetry.observed,
+        say=telemetry.said,
     )
     return Deployment(
         settings=settings,

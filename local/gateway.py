@@ -138,7 +138,8 @@ class Gateway:
             response = _TOO_LARGE
         else:
             response = await self._answer(replace(request, body=body))
-        await respond(receive, send, _readable_by_browsers(request, response))
+        response = _readable_by_browsers(request, response)
+        await respond(receive, send, response, is_head=request.method == "HEAD")
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.port == self._ports.management:

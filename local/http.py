@@ -87,14 +87,20 @@ async def read_body(receive: Receive, max_bytes: int) -> bytes | None:
     return b"".join(chunks)
 
 
-async def respond(receive: Receive, send: Send, response: HttpResponse) -> None:
-    """Send a response; its length is counted here, whatever its headers say."""
+async def respond(
+    receive: Receive, send: Send, response: HttpResponse, *, is_head: bool = False
+) -> None:
+    """Send a response; its length is counted here, unless it answers HEAD, and has none."""
     headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in response.headers
         if name.lower() not in {"content-length", "transfer-encoding", "connection"}
     ]
-    headers.append((b"content-length", str(len(response.body)).encode()))
+    length = str(len(response.body))
+    if is_head:
+        told = (text for name, text in response.headers if name.lower() == "content-length")
+        length = next(told, length)
+    headers.append((b"content-length", length.encode()))
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     try:
         await send(start)

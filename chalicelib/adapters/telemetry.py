@@ -13,6 +13,9 @@ LOCAL_STAGES: Final = frozenset({"local", "test"})
 """Stages whose log a person reads as it comes."""
 
 
+_WRITE: Final = {"[DEBUG]": "debug", "[WARN]": "warning", "[ERROR]": "error"}
+
+
 class Telemetry:
     """One process's log and metrics."""
 
@@ -40,6 +43,13 @@ class Telemetry:
                 ", ".join(found.full_scans),
             )
         self.log.debug("%s: %s", path, found)
+
+    def said(self, path: str, lines: tuple[str, ...]) -> None:
+        """Log what a function had to say, each ``[LEVEL] text`` on its level."""
+        for line in lines:
+            level, _, text = line.partition(" ")
+            write = getattr(self.log, _WRITE.get(level, "info"))
+            write("%s: %s", path, text)
 
     def count(self, **values: float) -> None:
         """Emit metrics in CloudWatch's embedded format, one line for all of ``values``."""

@@ -16,7 +16,7 @@ from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
-from chalicelib.engine.functions.http_runner import HttpRunner
+from chalicelib.engine.functions.http_runner import HttpRunner, Say
 from chalicelib.engine.functions.isolation import let_out
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
@@ -116,6 +116,7 @@ class Backend:
         verify: Callable[[Authenticate], Caller],
         report: Callable[[Exception, str, str], None],
         observe: Callable[[str, Statistics], None] = ignore,
+        say: Say = lambda _name, _lines: None,
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
@@ -133,7 +134,9 @@ class Backend:
             observer=Observer(report, observe),
         )
         self._actions = ActionRunner(self.runner, self._tail, clock)
-        self._http = HttpRunner(self.runner, self._actions, redacted=behaviour.redacted)
+        self._http = HttpRunner(
+            self.runner, self._actions, redacted=behaviour.redacted, say=say
+        )
         services = Services(
             runner=self.runner,
             mover=Mover(self.runner, self._tail, index),

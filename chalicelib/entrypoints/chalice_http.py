@@ -1,7 +1,7 @@
 """From Chalice's request to ours, and from our response to Chalice's."""
 
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from chalice.app import Response as ChaliceResponse
 from typing_extensions import override
@@ -12,7 +12,7 @@ from chalicelib.entrypoints.http import Handler, Request, Response, answer
 CALLS: Final = ["POST", "OPTIONS"]
 """Methods of an endpoint that is called with a body."""
 
-ANY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+ANY_METHOD: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 """Methods of an endpoint that leaves it to an app what they mean."""
 
 BODIES: Final = ["*/*"]
@@ -58,11 +58,16 @@ def _body(response: Response) -> str | bytes:
 def _request(request: Any) -> Request:
     event = request.to_original_event()
     parameters = event.get("pathParameters") or {}
+    query = event.get("multiValueQueryStringParameters") or {}
     return Request(
         method=request.method,
         path=event.get("path", request.path),
-        query=dict(request.query_params or {}),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        query={name: values[-1] for name, values in query.items()},
+        query_string=urlencode(query, doseq=True),
+        headers={
+            name.lower(): ", ".join(values)
+            for name, values in (event.get("multiValueHeaders") or {}).items()
+        },
         body=request.raw_body or b"",
         tail=unquote(parameters.get("proxy") or ""),
     )

@@ -10,6 +10,7 @@ from chalicelib.bootstrap import Deployment
 from chalicelib.engine.auth import (
     AdminIdentity,
     Caller,
+    Unverified,
     parse_admin_key,
     parse_authorization,
 )
@@ -41,6 +42,7 @@ MAX_AGE_S: Final = 86_400
 
 _METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
 _CLIENT: Final = re.compile(r"^(?P<name>[a-zA-Z][a-zA-Z-]*)-(?P<version>\d+\.\d+\.\d+\S*)$")
+_FORWARDED: Final = re.compile(r'(host|proto)="?([^";,\s]+)', re.IGNORECASE)
 _OLD: Final = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "python": (0, 5, 0)}
 
 
@@ -50,6 +52,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     query: Mapping[str, str] = {}
+    query_string: str = ""
     headers: Mapping[str, str] = {}
     body: bytes = b""
     tail: str = ""
@@ -106,8 +109,9 @@ def answer(
         return Response(204, b"", _preflight(request))
     deployed: Deployment | None = None
     try:
-        _check_client(request)
         deployed = deployment()
+        if handler is not http_function:
+            _check_client(request)
         response = handler(deployed, request)
         if handler is http_function:
             return response  # whom an app lets read its answers is its own business
@@ -181,15 +185,15 @@ def query_batch(deployment: Deployment, request: Request) -> Response:
 def http_function(deployment: Deployment, request: Request) -> Response:
     """``/http/…``: an HTTP function of an app, under the path that it declared.
 
-    A token that is not good leaves the caller unknown; it is for the function to mind.
+    A token that is not good is an error for who asks whose it is, and for nobody else.
     """
     try:
         caller = _caller(deployment, request)
-    except EngineError:
-        caller = None
+    except EngineError as error:
+        caller = Unverified(error.told)
     wanted = AppRequest(
         method=request.method,
-        path=request.path.removeprefix(HTTP_PREFIX) or "/",
+        path=_app_path(request),
         query=request.query,
         headers=request.headers,
         body=request.body,
@@ -306,13 +310,27 @@ def _with_fractions(tree: Any) -> Any:
     return float(tree) if isinstance(tree, int) and not isinstance(tree, bool) else tree
 
 
+def _app_path(request: Request) -> str:
+    """The path as the app declared it."""
+    if request.path == HTTP_PREFIX or request.path.startswith(HTTP_PREFIX + "/"):
+        return request.path.removeprefix(HTTP_PREFIX) or "/"
+    return request.path
+
+
 def _address(request: Request) -> str:
     """The address as the client wrote it, as far as the headers tell."""
-    scheme = request.headers.get("x-forwarded-proto", "http")
-    host = request.headers.get("x-forwarded-host") or request.headers.get(
-        "host", "localhost"
+    headers = request.headers
+    first = headers.get("forwarded", "").partition(",")[0]
+    forwarded = {name.lower(): text for name, text in _FORWARDED.findall(first)}
+    scheme = forwarded.get("proto") or headers.get("x-forwarded-proto", "http")
+    host = (
+        forwarded.get("host")
+        or headers.get("x-forwarded-host")
+        or headers.get("host", "localhost")
     )
-    return f"{scheme}://{host}{request.path.removeprefix(HTTP_PREFIX) or '/'}"
+    first_scheme, first_host = (text.partition(",")[0].strip() for text in (scheme, host))
+    query = f"?{request.query_string}" if request.query_string else ""
+    return f"{first_scheme}://{first_host}{_app_path(request)}{query}"
 
 
 def _body(request: Request, kind: type[Any]) -> Any:

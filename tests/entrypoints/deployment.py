@@ -49,12 +49,14 @@ def token(
 class Place:
     """The deployment in use, and what it sent."""
 
-    def __init__(self, *, redacted: bool = False) -> None:
+    def __init__(
+        self, *, redacted: bool = False, apps: tuple[str, ...] = ("tests.apps.trial",)
+    ) -> None:
         self.sockets = LimitedSockets(128 * 1024)
         self.clock = VirtualClock()
         self.jobs = DelayedJobs(self.clock)
         settings = Settings(
-            apps=("tests.apps.trial",),
+            apps=apps,
             stage="test",
             admin_key=ADMIN_KEY,
             auth_providers=(_provider(),),

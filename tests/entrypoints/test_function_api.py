@@ -597,20 +597,6 @@ class TestHttpFunctions:
         assert (answered["statusCode"], answered["isBase64Encoded"]) == (200, True)
         assert base64.b64decode(answered["body"]) == PNG
 
-    @pytest.mark.parametrize(
-        ("headers", "who"),
-        [
-            ({}, None),
-            (bearer(token("ann")), "ann"),
-            (bearer("x.y.z"), None),
-            (bearer(token(lasts_s=-60)), None),
-        ],
-    )
-    def test_know_the_caller_by_a_good_token_only(
-        self, place: Place, headers: dict[str, str], who: str | None
-    ) -> None:
-        assert call("GET", "/http/who", headers=headers).json == who
-
     def test_that_fail_say_nothing_where_errors_are_redacted(self, redacted: Place) -> None:
         answer = call("GET", "/http/crash")
 

@@ -31,7 +31,13 @@ class AdminIdentity(msgspec.Struct, frozen=True, tag="admin"):
     acting_as: Identity | None = None
 
 
-Caller = Identity | AdminIdentity | None
+class Unverified(msgspec.Struct, frozen=True, tag="unverified"):
+    """Somebody whose token does not hold: told ``reason`` only when it is asked who calls."""
+
+    reason: str
+
+
+Caller = Identity | AdminIdentity | Unverified | None
 """Whoever calls a function; None is nobody in particular."""
 
 
@@ -43,7 +49,9 @@ def has_expired(identity: Identity, now_ms: float) -> bool:
 
 def user_of(caller: Caller) -> Identity | None:
     """Return the user that a function sees: an admin is one only while acting as one."""
-    return caller.acting_as if isinstance(caller, AdminIdentity) else caller
+    if isinstance(caller, AdminIdentity):
+        return caller.acting_as
+    return caller if isinstance(caller, Identity) else None
 
 
 def attributes_of(caller: Caller) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.auth import Caller, user_of
+from chalicelib.engine.auth import Caller, Unverified, user_of
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
@@ -94,6 +94,8 @@ def _key(call: Call, claims: bytes | None) -> _Key:
 
 def _claims(caller: Caller) -> bytes:
     """Whatever of the identity a function can read, as one text."""
+    if isinstance(caller, Unverified):
+        return b"?"  # to ask for the identity is an error, which nobody else is told
     user = user_of(caller)
     return b"-" if user is None else msgspec.json.encode(user.attributes)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import msgspec
 
-from chalicelib.engine.auth import Caller, Identity, user_of
+from chalicelib.engine.auth import Caller, Identity, Unverified, user_of
 from chalicelib.engine.database.documents import Reader, Writer
 from chalicelib.engine.errors import Unauthenticated
 from chalicelib.engine.functions.determinism import Determinism
@@ -32,8 +32,14 @@ class Auth:
         self.was_read = False
 
     def identity(self) -> Identity | None:
-        """The signed-in user, or None."""
+        """The signed-in user, or None.
+
+        Raises:
+            Unauthenticated: the token that came with an HTTP request does not hold.
+        """
         self.was_read = True
+        if isinstance(self._caller, Unverified):
+            raise Unauthenticated(self._caller.reason)
         return user_of(self._caller)
 
     def require(self) -> Identity:

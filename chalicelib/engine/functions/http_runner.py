@@ -1,6 +1,7 @@
 """Runs HTTP functions: a request in, a response out, whatever happens."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -15,6 +16,10 @@ from chalicelib.engine.functions.outcome import Failure
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
 
+Say: TypeAlias = Callable[[str, tuple[str, ...]], None]
+"""Takes the lines that a function logged, and what the function is called."""
+
+_STATUSES: Final = range(200, 600)
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _SERVER_ERROR: Final = 500
@@ -23,11 +28,15 @@ _SERVER_ERROR: Final = 500
 class HttpRunner:
     """Finds the function of a request and runs it as an action is run.
 
-    ``redacted`` keeps the texts of errors from clients.
+    ``redacted`` keeps the texts of errors from clients. ``say`` takes what a function has
+    logged: an answer has no place for it.
     """
 
-    def __init__(self, runner: Runner, actions: ActionRunner, *, redacted: bool) -> None:
+    def __init__(
+        self, runner: Runner, actions: ActionRunner, *, redacted: bool, say: Say
+    ) -> None:
         self._runner, self._actions, self._redacted = runner, actions, redacted
+        self._say = say
 
     def handle(self, request: Request, caller: Caller) -> Response:
         """Answer a request.
@@ -42,11 +51,11 @@ class HttpRunner:
         match = self._runner.registry.http.find(request.method, request.path)
         if match is None:
             return _not_routed(request)
-        ctx = self._actions.context(caller, Log())
-        response = self._respond(match, request, ctx)
-        if request.method == "HEAD":
-            return msgspec.structs.replace(response, body=b"")
-        return response
+        log = Log()
+        response = self._respond(match, request, self._actions.context(caller, log))
+        if log.lines:
+            self._say(match.route.name, log.lines)
+        return _without_body(response) if request.method == "HEAD" else response
 
     def _respond(self, match: Match, request: Request, ctx: ActionCtx) -> Response:
         route = match.route
@@ -56,11 +65,7 @@ class HttpRunner:
             # What the path names cannot exist; the app may say so in its own words.
             return _own_answer(route, ctx, error, "") or _not_routed(request)
         try:
-            response: Any = route.function(ctx, request, **given)
-            if not isinstance(response, Response):
-                raise TypeError(  # noqa: TRY301 - answered like any bug of the function
-                    f"{route.name} returned {type(response).__name__}, not a Response"
-                )
+            response = _checked(route.function(ctx, request, **given), route.name)
         except Exception as error:  # noqa: BLE001 - whatever it raises is answered
             failure = self._runner.failure(error, route.name)
             own = _own_answer(route, ctx, error, failure.request_id)
@@ -88,6 +93,25 @@ def _own_answer(
     route: Route, ctx: ActionCtx, error: Exception, request_id: str
 ) -> Response | None:
     return route.on_error(ctx, error, request_id) if route.on_error is not None else None
+
+
+def _checked(response: Any, name: str) -> Response:
+    """Return what a function answered if it can be sent: what cannot is a bug of its own."""
+    if not isinstance(response, Response):
+        raise TypeError(f"{name} returned {type(response).__name__}, not a Response")
+    if response.status not in _STATUSES:
+        raise ValueError(f"{name} answered {response.status}: a status is from 200 to 599")
+    for header, text in response.headers.items():
+        # One that breaks the line would let its author write the rest of the answer.
+        if not (header.isascii() and header.isprintable() and text.isprintable()):
+            raise ValueError(f"{name}: header {header!r} is not one printable line")
+    return response
+
+
+def _without_body(response: Response) -> Response:
+    """Answer HEAD: as GET, with the length of the body that is left out."""
+    headers = {"Content-Length": str(len(response.body)), **response.headers}
+    return msgspec.structs.replace(response, body=b"", headers=headers)
 
 
 def _not_routed(request: Request) -> Response:
