@@ -6,6 +6,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -22,10 +23,14 @@ from chalicelib.engine.auth import (
 )
 from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.functions.context import Addresses
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Gateway, JobQueue, SessionStore, SubscriptionIndex
 from chalicelib.engine.sync.messages import Authenticate
+
+SYSTEM: Final = "chalicelib.system"
+"""The app that the CLI talks to; every deployment serves it beside its own."""
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -71,7 +76,7 @@ def assemble(
     """
     from chalicelib.adapters.oidc import OidcVerifier  # noqa: PLC0415 - only with a backend
 
-    registry = Registry(settings.apps, lazy=lazy)
+    registry = Registry((*settings.apps, SYSTEM), lazy=lazy)
     clock, ids = SystemClock(), SystemIds()
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
@@ -88,7 +93,11 @@ def assemble(
             ids=ids,
             cursors=SivCursors(_secret(settings)),
         ),
-        behaviour=Behaviour(redacted=settings.redacted, settle_ms=settings.settle_ms),
+        behaviour=Behaviour(
+            redacted=settings.redacted,
+            settle_ms=settings.settle_ms,
+            addresses=Addresses(settings.cloud_url, settings.site_url),
+        ),
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,
         observe=telemetry.observed,

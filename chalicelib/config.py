@@ -34,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host: Address that the local server listens on.
         port: Port for functions and sync; 0 takes any free one.
         site_port: Port for HTTP endpoints.
+        cloud_url: Where clients reach functions and sync; the local server knows its own.
+        site_url: Where they reach HTTP functions.
+        types: Directory in which the local server keeps the TypeScript declarations of what
+            it serves, in ``_generated``; empty: nowhere.
         issuer: Issuer of the local server's own tokens; empty is its own address.
         log_level: DEBUG, INFO, WARNING or ERROR.
         stage: Name of the deployment: ``local``, ``dev``, ``prod``.
@@ -60,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     site_port: int = DEFAULT_SITE_PORT
+    cloud_url: str = ""
+    site_url: str = ""
+    types: str = ""
     issuer: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stage: str = "local"

@@ -102,6 +102,8 @@ def _completed(settings: Settings, server: LocalServer) -> Settings:
         issuer=issuer,
         port=server.ports.main,
         site_port=server.ports.site,
+        cloud_url=settings.cloud_url or f"http://{settings.host}:{server.ports.main}",
+        site_url=settings.site_url or f"http://{settings.host}:{server.ports.site}",
         admin_key=settings.admin_key or admin_key(settings.directory),
         secret=settings.secret or deployment_secret(settings.directory),
         auth_providers=(*settings.auth_providers, provider),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MutationFunction,
         QueryFunction,
     )
+    from chalicelib.engine.functions.registry import Registry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -126,6 +127,25 @@ class MutationCtx(QueryCtx):
         """
         result: R = self._call(function, args, kwargs)
         return result
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """Where clients reach a deployment: its functions, and its HTTP functions."""
+
+    cloud: str = ""
+    site: str = ""
+
+
+class SystemCtx(QueryCtx):
+    """The context of a query of the CLI or the dashboard, which also sees what is served.
+
+    Attributes:
+        registry: The functions and tables of the apps.
+        addresses: Where the deployment is.
+    """
+
+    registry: "Registry"
+    addresses: Addresses
 
 
 class Calls(msgspec.Struct, frozen=True):

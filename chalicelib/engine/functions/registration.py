@@ -20,7 +20,12 @@ from typing import (
 
 from typing_extensions import override
 
-from chalicelib.engine.functions.context import ActionCtx, MutationCtx, QueryCtx
+from chalicelib.engine.functions.context import (
+    ActionCtx,
+    MutationCtx,
+    QueryCtx,
+    SystemCtx,
+)
 from chalicelib.engine.functions.signature import Signature
 from chalicelib.engine.schema import wire_name
 
@@ -73,6 +78,10 @@ class QueryFunction(Function[P, R]):
     def __call__(self, ctx: QueryCtx, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call it within the transaction of ``ctx``; nothing is validated."""
         return self.implementation(ctx, *args, **kwargs)
+
+
+class SystemQueryFunction(QueryFunction[P, R]):
+    """A query of the CLI or the dashboard: only admins reach it, and it sees what is served."""
 
 
 class Schedulable(Function[P, R]):
@@ -153,6 +162,11 @@ class _ActionDecorator:
     ) -> Callable[[Callable[Concatenate[ActionCtx, P], R]], ActionFunction[P, R]]: ...
     def __call__(self, f: Any = None, *, name: Any = None) -> Any:
         return _made(ActionFunction, self._visibility, f, name)
+
+
+def system_query(f: Callable[Concatenate[SystemCtx, P], R], /) -> SystemQueryFunction[P, R]:
+    """Make a query of the CLI or the dashboard."""
+    return SystemQueryFunction(f, "internal", None)
 
 
 def _made(

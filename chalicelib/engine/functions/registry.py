@@ -38,7 +38,7 @@ class Registry:
 
     def __init__(self, packages: Sequence[str], *, lazy: bool = False) -> None:
         """Import ``packages``; ``lazy`` leaves a function's types until its first call."""
-        self._packages: Final = tuple(packages)
+        self.packages: Final = tuple(packages)
         modules = [found for package in (*packages, _BUILTIN) for found in _walk(package)]
         self._functions: Final = _collect(modules)
         self._paths: Final = {id(f.function): f.path for f in self._functions.values()}
@@ -80,12 +80,12 @@ class Registry:
         for table in self.tables.values():
             table.check()
             for policy in policies(table.document):
-                check_purity(policy, self._packages)
+                check_purity(policy, self.packages)
         for registered in self._functions.values():
             try:
                 registered.function.signature.build()
                 if registered.function.kind != "action":
-                    check_purity(registered.function.implementation, self._packages)
+                    check_purity(registered.function.implementation, self.packages)
             except EngineError as refused:
                 raise InvalidFunction(f"{_where(registered.function)}: {refused}") from None
         for route in self.http.routes:

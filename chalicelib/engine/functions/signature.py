@@ -22,6 +22,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.schema import wire_name
 from chalicelib.engine.values import encoding
 from chalicelib.engine.values.types import (
+    Node,
     ObjectOf,
     Role,
     TableOf,
@@ -135,6 +136,11 @@ class Signature:
         tree = self._arguments.tree
         assert isinstance(tree, ObjectOf)  # noqa: S101 - as built below
         return tree
+
+    @property
+    def result(self) -> Node:
+        """The tree of the result."""
+        return self._result.tree
 
     def build(self) -> None:
         """Build everything now.
