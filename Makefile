@@ -28,7 +28,8 @@ LOCKED := $(if $(shell command -v flock),flock $(VENV)/.lock)
 given = $(if $(filter command,$(origin $(1))),$(2)='$($(1))')
 SETTINGS = $(call given,STORE,GEOFLOW_STORE) $(call given,PORT,GEOFLOW_PORT) \
 	$(call given,SITE_PORT,GEOFLOW_SITE_PORT) $(call given,DATA,GEOFLOW_DATA) \
-	$(call given,APPS,GEOFLOW_APPS) $(call given,LOG_LEVEL,GEOFLOW_LOG_LEVEL)
+	$(call given,APPS,GEOFLOW_APPS) $(call given,LOG_LEVEL,GEOFLOW_LOG_LEVEL) \
+	$(call given,TYPES,GEOFLOW_TYPES)
 DEMO_URL = $(if $(filter command,$(origin PORT)),--url http://127.0.0.1:$(PORT))
 TOKEN_USER = $(if $(filter command,$(origin USER)),$(USER),alice)
 
@@ -36,11 +37,23 @@ TOKEN_USER = $(if $(filter command,$(origin USER)),$(USER),alice)
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
-	@echo 'Settings of run, demo and token: STORE=sqlite|dynamodb PORT= SITE_PORT= DATA= APPS= LOG_LEVEL='
+	@echo 'Settings of run, dev, demo and token: STORE=sqlite|dynamodb PORT= SITE_PORT= DATA= APPS= LOG_LEVEL= TYPES='
 
 .PHONY: run
 run: $(VENV)/.local-ready ## Serve on ports 3210 and 3211, until Ctrl-C
 	@$(SETTINGS) exec $(BIN)/python -m local
+
+.PHONY: dev
+dev: $(VENV)/.local-ready ## Serve, and serve anew whenever a file of the apps changes
+	@$(SETTINGS) exec $(BIN)/python -m local.dev
+
+.PHONY: types
+types: $(VENV)/.local-ready ## Write the TypeScript declarations of APPS= into OUT=/_generated (out/types)
+	@$(SETTINGS) exec $(BIN)/python -m local.declarations --out '$(if $(filter command,$(origin OUT)),$(OUT),out/types)'
+
+.PHONY: spec
+spec: $(VENV)/.local-ready ## Print the function spec of APPS=, as npx convex function-spec does
+	@$(SETTINGS) exec $(BIN)/python -m local.declarations --spec
 
 .PHONY: token
 token: $(VENV)/.local-ready ## Print a token of the local server: make -s token USER=alice, or USER=pdal-1 ROLE=worker
@@ -59,7 +72,7 @@ test-fast: $(VENV)/.dev-ready ## Run the tests that need neither Node.js nor min
 test-simulation: $(VENV)/.dev-ready ## Run the seeded fault simulations; GEOFLOW_SIMULATION_SEEDS= for more
 	@exec $(BIN)/python -m pytest -q -n auto -m simulation --durations 5 $(ARGS)
 
-test-clients: $(VENV)/.dev-ready tests/clients/node_modules/.package-lock.json demo/node_modules/.package-lock.json ## Drive the stock Convex clients against running servers
+test-clients: $(VENV)/.dev-ready $(addsuffix /node_modules/.package-lock.json,tests/clients tests/typescript demo) ## Drive the stock Convex clients against running servers
 	@exec $(BIN)/python -m pytest -q -n 2 -m clients --durations 5 $(ARGS)
 
 .PHONY: check
@@ -76,7 +89,7 @@ bench: $(VENV)/.dev-ready ## Print the numbers of the benchmarks
 .PHONY: clean
 clean: ## Remove what the commands made, but not the data
 	@rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
-	@rm -rf demo/node_modules tests/clients/node_modules
+	@rm -rf $(addsuffix /node_modules,demo tests/clients tests/typescript)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Everything that installs speaks on stderr: stdout belongs to the command, `token` above all.

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from chalicelib.config import BadSetting, Settings, from_environment
 from chalicelib.engine.errors import EngineError
 from chalicelib.engine.ports import Gateway
 from local.banner import greeting
+from local.declarations import write_declarations
 from local.identity import (
     admin_key,
     deployment_secret,
@@ -196,6 +198,8 @@ def _deployed(
     deployment = assemble(settings, stores=stores, gateway=gateway, jobs=jobs)
     deployment.backend.deploy(deployment.code_version)
     bootstrap.use(deployment)
+    if settings.types:
+        write_declarations(deployment.backend.registry, Path(settings.types))
     return deployment
 
 

@@ -69,7 +69,7 @@ def test_every_python_package_is_pinned(path: Path) -> None:
     assert [line for line in lines if not PIN.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize("folder", ["demo", "tests/clients"])
+@pytest.mark.parametrize("folder", ["demo", "tests/clients", "tests/typescript"])
 def test_every_node_package_is_pinned_by_its_digest_and_names_no_registry(
     folder: str,
 ) -> None:
