@@ -18,6 +18,7 @@ from chalicelib.engine.auth.credentials import acting_identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import BadDeployKey, MessageTooLarge, TokenRefused
 from chalicelib.engine.functions.calls import Call, Kind
+from chalicelib.engine.functions.context import Addresses
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.log import Entry
@@ -33,6 +34,7 @@ from tests.backend import (
     VirtualClock,
 )
 
+NOWHERE: Final = Addresses()
 ADMIN_KEY: Final = "trial|c0ffee-secret"
 TRACES: Final = ("Traceback", 'File "', ".py", "hunter2", "c0ffee")
 """What no text for a client may hold: stack traces, paths, secrets."""
@@ -97,6 +99,7 @@ class Trial:
         settle_ms: float = 0,
         max_message_bytes: int = 128 * 1024,
         packages: tuple[str, ...] = ("tests.apps.trial",),
+        addresses: Addresses = NOWHERE,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         self.sockets: LimitedSockets = (
@@ -129,6 +132,7 @@ class Trial:
                 settle_ms=settle_ms,
                 redacted=redacted,
                 max_message_bytes=max_message_bytes,
+                addresses=addresses,
             ),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.reported.append(error),

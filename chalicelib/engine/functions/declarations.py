@@ -199,7 +199,10 @@ def _reference(
     pad = INDENT * depth
     if "\n" not in flat and len(pad) + name_chars + len(flat) < WIDTH - len(": ;"):
         return flat
-    lines = ",\n".join(f"{pad}{INDENT}{part}" for part in parts)
+    lines = ",\n".join(
+        part.removeprefix("\n") if part.startswith("\n") else f"{pad}{INDENT}{part}"
+        for part in parts
+    )
     return f"FunctionReference<\n{lines}\n{pad}>"
 
 

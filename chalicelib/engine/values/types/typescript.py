@@ -71,8 +71,8 @@ class TypeScript:
             return _NO_FIELDS
         pad = INDENT * depth
         lines = (
-            f"{pad}{INDENT}{self._key(field, role)}"
-            f"{self.text(field.node, role, depth + 1)};\n"
+            f"{pad}{INDENT}{self._key(field, role)}:"
+            f"{_after_space(self.text(field.node, role, depth + 1))};\n"
             for field in node.fields
         )
         return f"{{\n{''.join(lines)}{pad}}}"
@@ -86,17 +86,25 @@ class TypeScript:
                 return f'{"Id" if table in self._tables else "GenericId"}<"{table}">'
             case ArrayOf(item=item):
                 text = self._text(item, role, depth)
-                return f"({text})[]" if _has_members(item) else f"{text}[]"
+                end = f"\n{INDENT * (depth or 0)}" if text.startswith("\n") else ""
+                return f"({text}{end})[]" if _has_members(item) else f"{text}[]"
             case RecordOf(key=key, value=value):
                 key_type, value_type = (self._text(n, role, depth) for n in (key, value))
                 return f"Record<{key_type}, {value_type}>"
             case ObjectOf():
                 return self._object(node, role, depth)
-            case UnionOf(members=members):
-                texts = {self._text(member, role, depth) for member in members}
-                return " | ".join(sorted(texts, key=lambda text: (text == "null", text)))
+            case UnionOf():
+                return self._union(node, role, depth)
             case _:
                 return _PLAIN[type(node)]
+
+    def _union(self, node: UnionOf, role: Role, depth: int | None) -> str:
+        flat = {member: self._text(member, role, None) for member in node.members}
+        members = sorted(flat, key=lambda m: (isinstance(m, Null), flat[m]))
+        if depth is None or sum(not isinstance(m, Null) for m in members) == 1:
+            return " | ".join(self._text(member, role, depth) for member in members)
+        lead = f"\n{INDENT * (depth + 1)}| "
+        return "".join(lead + self.text(member, role, depth + 2) for member in members)
 
     def _object(self, node: ObjectOf, role: Role, depth: int | None) -> str:
         if node.table is not None and self._documents.get(node.table) is node.cls:
@@ -104,13 +112,13 @@ class TypeScript:
         if depth is not None:
             return self.fields(node, role, depth)
         fields = "; ".join(
-            self._key(field, role) + self._text(field.node, role, None)
+            f"{self._key(field, role)}: {self._text(field.node, role, None)}"
             for field in node.fields
         )
         return f"{{ {fields} }}" if fields else _NO_FIELDS
 
     def _key(self, field: Field, role: Role) -> str:
-        return f"{key_text(field.name)}{'?' if role.may_lack(field) else ''}: "
+        return f"{key_text(field.name)}{'?' if role.may_lack(field) else ''}"
 
 
 def key_text(name: str) -> str:
@@ -128,6 +136,10 @@ def comment_text(text: str | None, depth: int = 0) -> str:
         return f"{pad}/** {lines[0]} */\n"
     inner = "".join(f"{pad} * {line.rstrip()}".rstrip() + "\n" for line in lines)
     return f"{pad}/**\n{inner}{pad} */\n"
+
+
+def _after_space(text: str) -> str:
+    return text if text.startswith("\n") else f" {text}"
 
 
 def _has_members(node: Node) -> bool:

@@ -1,0 +1,1 @@
+"""Functions a level further down."""

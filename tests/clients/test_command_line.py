@@ -1,0 +1,90 @@
+"""The command line of npm ``convex``, unmodified, against a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.spec import function_spec
+from tests.clients.driver import HERE
+from tests.clients.local_server import LocalServer
+
+pytestmark = pytest.mark.clients
+
+COMMAND = HERE / "node_modules" / "convex" / "bin" / "main.js"
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    settings = {"GEOFLOW_STORE": "memory", "GEOFLOW_APPS": "tests.apps.atlas"}
+    running = LocalServer(tmp_path_factory.mktemp("atlas"), settings)
+    running.start()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """What the command takes for a project of its own."""
+    (tmp_path / "convex").mkdir()
+    (tmp_path / "package.json").write_text('{"dependencies": {"convex": "1.48.0"}}')
+    return tmp_path
+
+
+def convex(
+    project: Path, server: LocalServer, key: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``npx convex`` as somebody with ``key`` does."""
+    node = shutil.which("node")
+    if node is None or not COMMAND.exists():
+        pytest.fail("The stock clients are not installed. Run: make test-clients")
+    deployment = {
+        "CONVEX_SELF_HOSTED_URL": server.url,
+        "CONVEX_SELF_HOSTED_ADMIN_KEY": key,
+        "HOME": str(project),
+    }
+    return subprocess.run(
+        [node, str(COMMAND), *arguments],
+        cwd=project,
+        env={**os.environ, **deployment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+def admin_key(server: LocalServer) -> str:
+    return (server.data / "admin_key").read_text().strip()
+
+
+def sorted_by_name(functions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(functions, key=lambda entry: json.dumps(entry, sort_keys=True))
+
+
+class TestFunctionSpec:
+    def test_is_printed_for_an_admin(self, project: Path, atlas: LocalServer) -> None:
+        ran = convex(project, atlas, admin_key(atlas), "function-spec")
+
+        assert ran.returncode == 0, ran.stderr
+        printed = json.loads(ran.stdout)
+        assert printed["url"] == atlas.url
+        assert sorted_by_name(printed["functions"]) == sorted_by_name(
+            function_spec(Registry(("tests.apps.atlas",)))
+        )
+
+    def test_is_written_to_a_file(self, project: Path, atlas: LocalServer) -> None:
+        ran = convex(project, atlas, admin_key(atlas), "function-spec", "--file")
+
+        assert ran.returncode == 0, ran.stderr
+        (written,) = project.glob("function_spec_*.json")
+        assert json.loads(written.read_text())["url"] == atlas.url
