@@ -23,8 +23,7 @@ from chalicelib.engine.auth import (
 )
 from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
-from chalicelib.engine.functions.context import Addresses
-from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.registry import Addresses, Registry
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Gateway, JobQueue, SessionStore, SubscriptionIndex
 from chalicelib.engine.sync.messages import Authenticate
@@ -76,7 +75,11 @@ def assemble(
     """
     from chalicelib.adapters.oidc import OidcVerifier  # noqa: PLC0415 - only with a backend
 
-    registry = Registry((*settings.apps, SYSTEM), lazy=lazy)
+    registry = Registry(
+        (*settings.apps, SYSTEM),
+        lazy=lazy,
+        addresses=Addresses(settings.cloud_url, settings.site_url),
+    )
     clock, ids = SystemClock(), SystemIds()
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
@@ -96,7 +99,6 @@ def assemble(
         behaviour=Behaviour(
             redacted=settings.redacted,
             settle_ms=settings.settle_ms,
-            addresses=Addresses(settings.cloud_url, settings.site_url),
         ),
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,

@@ -18,9 +18,8 @@ from chalicelib.engine.auth.credentials import acting_identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.errors import BadDeployKey, MessageTooLarge, TokenRefused
 from chalicelib.engine.functions.calls import Call, Kind
-from chalicelib.engine.functions.context import Addresses
 from chalicelib.engine.functions.outcome import Outcome
-from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.registry import Addresses, Registry
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Interval, Page, Persistence
 from chalicelib.engine.ports import ROSTER_SHARDS, Frame
@@ -117,7 +116,7 @@ class Trial:
         self.reported: list[Exception] = []
         self.users = {name: user(name) for name in ("ann", "bob")}
         self.engine = Backend(
-            Registry(packages),
+            Registry(packages, addresses=addresses),
             Ports(
                 persistence=self.persistence,
                 sessions=self.sessions,
@@ -132,7 +131,6 @@ class Trial:
                 settle_ms=settle_ms,
                 redacted=redacted,
                 max_message_bytes=max_message_bytes,
-                addresses=addresses,
             ),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.reported.append(error),

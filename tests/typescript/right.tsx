@@ -1,8 +1,20 @@
 // A program over the atlas that must compile: each kind of client, each kind of type.
 
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
-import { ConvexReactClient, useAction, useMutation, useQuery } from "convex/react";
-import type { FunctionArgs, FunctionReturnType } from "convex/server";
+import {
+  ConvexReactClient,
+  optimisticallyUpdateValueInPaginatedQuery,
+  useAction,
+  useMutation,
+  usePaginatedQuery,
+  useQuery,
+} from "convex/react";
+import type {
+  FunctionArgs,
+  FunctionReturnType,
+  PaginationOptions,
+  PaginationResult,
+} from "convex/server";
 import { ConvexError, type Value } from "convex/values";
 import { api, internal } from "./_generated/api.js";
 import type {
@@ -112,6 +124,40 @@ export function Name({ placeId }: { placeId: Id<"places"> }) {
       {place === undefined ? "…" : (place?.name ?? "gone")} {skipped?.kind}
     </button>
   );
+}
+
+/** Pages, and an optimistic update at the top of the list. */
+export function Places() {
+  const { results, status, loadMore } = usePaginatedQuery(
+    api.places.listPage,
+    { kind: "city" },
+    { initialNumItems: 10 },
+  );
+  const names = usePaginatedQuery(api.places.namesPage, {}, { initialNumItems: 10 });
+  const add = useMutation(api.places.rename).withOptimisticUpdate((store, args) => {
+    optimisticallyUpdateValueInPaginatedQuery(store, api.places.listPage, {}, (place) =>
+      place._id === args.placeId ? { ...place, name: args.name } : place,
+    );
+  });
+  expectType<Same<typeof results, Doc<"places">[]>>();
+  expectType<Same<typeof names.results, (string | null)[]>>();
+  const first = results[0];
+  if (status === "CanLoadMore") loadMore(10);
+  return <i onClick={() => first && add({ placeId: first._id, name: "Köln" })}>{first?.name}</i>;
+}
+
+/** Pages over HTTP. */
+export async function everyPlace(http: ConvexHttpClient): Promise<Doc<"places">[]> {
+  const found: Doc<"places">[] = [];
+  let paginationOpts: PaginationOptions = { numItems: 100, cursor: null };
+  for (;;) {
+    const page: PaginationResult<Doc<"places">> = await http.query(api.places.listPage, {
+      paginationOpts,
+    });
+    found.push(...page.page);
+    if (page.isDone) return found;
+    paginationOpts = { numItems: 100, cursor: page.continueCursor };
+  }
 }
 
 /** What went wrong, by its code. */

@@ -1,7 +1,7 @@
 // Lines that must be refused, each for the reason beside it, and no other line.
 
 import { ConvexHttpClient } from "convex/browser";
-import { useMutation, useQuery } from "convex/react";
+import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { api, internal } from "./_generated/api.js";
 import type { AppErrorData, Doc, Id } from "./_generated/dataModel.js";
 
@@ -48,6 +48,8 @@ client.mutation(api.places.add, { ...berlin, visits: { [visitorId]: "twice" } })
 client.mutation(api.places.add, { ...berlin, names: null }); // ✗ TS2322: may be absent, not null
 client.action(api.places.survey, { where: position, flags: [3] }); // ✗ TS2322: none of the numbers
 
+client.query(api.places.listPage, { paginationOpts: { numItems: 1 } }); // ✗ TS2741: no cursor
+
 // -- results -----------------------------------------------------------------------------
 export const text: Promise<string> = client.query(api.places.list); // ✗ TS2322: a list is no text
 client.query(api.places.get, { placeId }).then((found) => found.name); // ✗ TS18047: it may be null
@@ -71,6 +73,9 @@ export function Wrong() {
     store.getQuery(api.places.get, { placeId: args.name }); // ✗ TS2322: a text is no id
     return args.kind; // ✗ TS2339: no such argument
   });
+  usePaginatedQuery(api.places.list, {}, { initialNumItems: 1 }); // ✗ TS2345: not a list of pages
+  usePaginatedQuery(api.places.listPage, { kind: "hamlet" }, { initialNumItems: 1 }); // ✗ TS2322: none of the literals
+  usePaginatedQuery(api.places.listPage, {}, { initialNumItems: 1 }).results[0]?.owner; // ✗ TS2339: no such field
   rename({ placeId }); // ✗ TS2345: an argument is missing
   return null;
 }

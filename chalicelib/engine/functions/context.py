@@ -129,23 +129,10 @@ class MutationCtx(QueryCtx):
         return result
 
 
-class Addresses(msgspec.Struct, frozen=True):
-    """Where clients reach a deployment: its functions, and its HTTP functions."""
-
-    cloud: str = ""
-    site: str = ""
-
-
 class SystemCtx(QueryCtx):
-    """The context of a query of the CLI or the dashboard, which also sees what is served.
-
-    Attributes:
-        registry: The functions and tables of the apps.
-        addresses: Where the deployment is.
-    """
+    """The context of a query of the CLI or the dashboard, which also sees what is served."""
 
     registry: "Registry"
-    addresses: Addresses
 
 
 class Calls(msgspec.Struct, frozen=True):

@@ -14,11 +14,12 @@ from chalicelib.engine.errors import AppError
 from chalicelib.engine.functions.registration import Function, Visibility
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
 from chalicelib.engine.functions.spec import app_functions
-from chalicelib.engine.schema import BUILTIN_TABLES, TableSchema
+from chalicelib.engine.schema import BUILTIN_TABLES, Page, PaginationOptions, TableSchema
 from chalicelib.engine.values.types import ObjectOf, Role, type_of
 from chalicelib.engine.values.types.typescript import (
     INDENT,
     WIDTH,
+    Foreign,
     TypeScript,
     comment_text,
     key_text,
@@ -54,7 +55,13 @@ export type Id<TableName extends TableNames | SystemTableNames> = GenericId<Tabl
 
 """
 
-_FROM_SERVER: Final = ("FunctionReference", "PaginationOptions", "PaginationResult")
+_FOREIGN: Final[Mapping[type, Foreign]] = {
+    PaginationOptions: Foreign("PaginationOptions"),
+    Page: Foreign("PaginationResult", items="page"),
+}
+"""What ``usePaginatedQuery`` looks for, by the names that its own types have."""
+
+_FROM_SERVER: Final = ("FunctionReference", *(f.name for f in _FOREIGN.values()))
 
 
 def declarations(registry: Registry) -> dict[str, str]:
@@ -68,6 +75,7 @@ def declarations(registry: Registry) -> dict[str, str]:
     types = TypeScript(
         {name: table.document for name, table in tables.items()},
         registry.tables.keys(),
+        _FOREIGN,
     )
     return {
         "dataModel.d.ts": _data_model(registry, tables, types),

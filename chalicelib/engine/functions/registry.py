@@ -22,6 +22,17 @@ class RegisteredFunction:
     function: Function[Any, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where clients reach functions, and HTTP functions; empty if that is not known."""
+
+    cloud: str = ""
+    site: str = ""
+
+
+_NOWHERE: Final = Addresses()
+
+
 class Registry:
     """The functions of some packages by path, and the tables that they use.
 
@@ -36,9 +47,16 @@ class Registry:
         InvalidHint: A type is none of the wire; the message says what to write instead.
     """
 
-    def __init__(self, packages: Sequence[str], *, lazy: bool = False) -> None:
+    def __init__(
+        self,
+        packages: Sequence[str],
+        *,
+        lazy: bool = False,
+        addresses: Addresses = _NOWHERE,
+    ) -> None:
         """Import ``packages``; ``lazy`` leaves a function's types until its first call."""
         self.packages: Final = tuple(packages)
+        self.addresses: Final = addresses
         modules = [found for package in (*packages, _BUILTIN) for found in _walk(package)]
         self._functions: Final = _collect(modules)
         self._paths: Final = {id(f.function): f.path for f in self._functions.values()}

@@ -8,10 +8,16 @@ from chalicelib.engine.database.documents import Access, Reader, Writer
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.functions.calls import table_of
-from chalicelib.engine.functions.context import Auth, MutationCtx, PolicyCtx, QueryCtx
+from chalicelib.engine.functions.context import (
+    Auth,
+    MutationCtx,
+    PolicyCtx,
+    QueryCtx,
+    SystemCtx,
+)
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.log_lines import Log
-from chalicelib.engine.functions.registration import Function
+from chalicelib.engine.functions.registration import Function, SystemQueryFunction
 from chalicelib.engine.functions.registry import Registry
 
 
@@ -39,7 +45,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         if function.kind == "mutation":
             writer = Writer(access)
             return MutationCtx(self.auth, writer, self.determinism, self.log, self._call)
-        return QueryCtx(self.auth, Reader(access), self.determinism, self.log, self._call)
+        parts = self.auth, Reader(access), self.determinism, self.log, self._call
+        if isinstance(function, SystemQueryFunction):
+            ctx = SystemCtx(*parts)
+            ctx.registry = self.registry
+            return ctx
+        return QueryCtx(*parts)
 
     def _call(
         self, function: Function[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -10,6 +10,8 @@ from chalicelib.engine.server import (
     Id,
     Int64,
     MutationCtx,
+    Page,
+    PaginationOptions,
     QueryCtx,
     ScheduledFunction,
     Struct,
@@ -53,6 +55,22 @@ def list_(ctx: QueryCtx) -> list[Place]:
 def of_kind(ctx: QueryCtx, kind: Kind, limit: int = 10) -> list[Place]:
     """Return places of one kind."""
     return ctx.db.query(Place.by_kind.eq(kind)).take(limit)
+
+
+@query
+def list_page(
+    ctx: QueryCtx, pagination_opts: PaginationOptions, kind: Kind | None = None
+) -> Page[Place]:
+    """Return some places."""
+    wanted = Place if kind is None else Place.by_kind.eq(kind)
+    return ctx.db.query(wanted).paginate(pagination_opts)
+
+
+@query
+def names_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[str | None]:
+    """Return the names of some places, null for nameless ones."""
+    page = ctx.db.query(Place).paginate(pagination_opts)
+    return page.map(lambda place: place.name or None)
 
 
 @query

@@ -3,7 +3,7 @@
  * Generated from the functions and tables that are served: `make types` writes it anew.
  */
 
-import type { FunctionReference } from "convex/server";
+import type { FunctionReference, PaginationOptions, PaginationResult } from "convex/server";
 import type { Doc, Id } from "./dataModel.js";
 
 /** The functions that clients may call. */
@@ -55,6 +55,20 @@ export declare const api: {
     >;
     /** Return the first hundred places. */
     list: FunctionReference<"query", "public", Record<string, never>, Doc<"places">[]>;
+    /** Return some places. */
+    listPage: FunctionReference<
+      "query",
+      "public",
+      { paginationOpts: PaginationOptions; kind?: "city" | "town" | "village" | null },
+      PaginationResult<Doc<"places">>
+    >;
+    /** Return the names of some places, null for nameless ones. */
+    namesPage: FunctionReference<
+      "query",
+      "public",
+      { paginationOpts: PaginationOptions },
+      PaginationResult<string | null>
+    >;
     /** Return places of one kind. */
     ofKind: FunctionReference<
       "query",

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -45,15 +47,32 @@ _NO_FIELDS: Final = "Record<string, never>"
 _NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A type that the client's library has a name for.
+
+    ``items`` is the field, an array, whose items' type it takes; None if it takes none.
+    """
+
+    name: str
+    items: str | None = None
+
+
 class TypeScript:
     """Writes types as a client sees them.
 
-    ``documents`` are the classes by table that are named ``Doc<"table">``; every other object
-    is written out. ``tables`` are those that ``Id<"table">`` may name.
+    ``documents`` are the classes by table that are named ``Doc<"table">``, ``foreign`` those
+    that the client's library names; every other object is written out. ``tables`` are those
+    that ``Id<"table">`` may name.
     """
 
-    def __init__(self, documents: Mapping[str, type], tables: AbstractSet[str]) -> None:
-        self._documents, self._tables = documents, tables
+    def __init__(
+        self,
+        documents: Mapping[str, type],
+        tables: AbstractSet[str],
+        foreign: Mapping[type, Foreign] = MappingProxyType({}),
+    ) -> None:
+        self._documents, self._tables, self._foreign = documents, tables, foreign
 
     def text(self, node: Node, role: Role, depth: int = 0) -> str:
         """Write a type; ``depth`` is how far the line is indented that it stands on.
@@ -109,6 +128,9 @@ class TypeScript:
     def _object(self, node: ObjectOf, role: Role, depth: int | None) -> str:
         if node.table is not None and self._documents.get(node.table) is node.cls:
             return f'Doc<"{node.table}">'
+        foreign = self._foreign.get(node.cls)
+        if foreign is not None:
+            return self._foreign_text(foreign, node, role, depth)
         if depth is not None:
             return self.fields(node, role, depth)
         fields = "; ".join(
@@ -116,6 +138,14 @@ class TypeScript:
             for field in node.fields
         )
         return f"{{ {fields} }}" if fields else _NO_FIELDS
+
+    def _foreign_text(
+        self, foreign: Foreign, node: ObjectOf, role: Role, depth: int | None
+    ) -> str:
+        items = node.by_name[foreign.items].node if foreign.items else None
+        if not isinstance(items, ArrayOf):
+            return foreign.name
+        return f"{foreign.name}<{self._text(items.item, role, depth)}>"
 
     def _key(self, field: Field, role: Role) -> str:
         return f"{key_text(field.name)}{'?' if role.may_lack(field) else ''}"
