@@ -18,6 +18,7 @@ from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
 from chalicelib.engine.functions.http_runner import HttpRunner, Say
 from chalicelib.engine.functions.isolation import let_out
+from chalicelib.engine.functions.job_runner import JobRunner, RunJobs, SweepJobs
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Observer, Runner, ignore
@@ -69,7 +70,7 @@ class TickJob(msgspec.Struct, frozen=True, tag="tick"):
     shards: tuple[int, ...]
 
 
-Job = ActionJob | LookJob | WakeJob | TickJob
+Job = ActionJob | LookJob | WakeJob | TickJob | RunJobs | SweepJobs
 
 FEW_SESSIONS: Final = 200
 """Sessions up to which one job does a tick for all shards."""
@@ -136,6 +137,14 @@ class Backend:
         self._actions = ActionRunner(self.runner, self._tail, clock)
         self._http = HttpRunner(
             self.runner, self._actions, redacted=behaviour.redacted, say=say
+        )
+        self._jobs = JobRunner(
+            self.runner,
+            self._actions,
+            self._tail,
+            clock=clock,
+            send=self._send_job,
+            report=report,
         )
         services = Services(
             runner=self.runner,
@@ -234,7 +243,11 @@ class Backend:
 
     def commits(self, first: int, last: int) -> int:
         """Handle commits that the log's stream reports; return how many sessions woke."""
-        return self._fanout.commits(first, last)
+        try:
+            self._jobs.hand_over(first, last)
+        finally:
+            woken = self._fanout.commits(first, last)
+        return woken
 
     def tick(self, shard: int) -> int:
         """Visit the sessions of one shard; return how many there are."""
@@ -253,7 +266,15 @@ class Backend:
             case TickJob():
                 for shard in job.shards:
                     self.tick(shard)
+            case RunJobs():
+                self._jobs.run(job.jobs)
+            case SweepJobs():
+                self._jobs.sweep(job.since)
         return job
+
+    def send_sweep(self) -> None:
+        """Ask for a sweep of scheduled functions: what nobody has handed over, what is old."""
+        self._send_job(SweepJobs())
 
     def send_ticks(self, period_ms: float) -> int:
         """Ask for the ticks of the coming period, for connections that are yet to come too.
@@ -300,8 +321,8 @@ class Backend:
         frame = Frame(f"action-{job.request_id}", self._ports.clock.now_ms(), encode(done))
         self._actors.leave(job.connection, frame)
 
-    def _send_job(self, job: Job) -> None:
-        self._ports.jobs.send(_encode_job(job))
+    def _send_job(self, job: Job, delay_ms: float = 0) -> None:
+        self._ports.jobs.send(_encode_job(job), delay_ms=delay_ms)
 
     def _send_wake(self, connection: str, delay_ms: float) -> None:
         self._ports.jobs.send(_encode_job(LookJob(connection)), delay_ms=delay_ms)

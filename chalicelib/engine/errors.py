@@ -423,3 +423,27 @@ class NotDeployed(EngineError):
 
     code = "NotDeployed"
     retryable = True
+
+
+class InvalidScheduledFunctionDelay(EngineError):
+    """A job was scheduled for a time that it cannot have."""
+
+    code = "InvalidScheduledFunctionDelay"
+
+
+class TooManyFunctionsScheduled(EngineError):
+    """One mutation schedules more jobs than it may."""
+
+    code = "TooManyFunctionsScheduled"
+
+
+class ScheduledFunctionsArgumentsTooLarge(EngineError):
+    """The arguments of one job, or of all jobs of one mutation, are too large."""
+
+    code = "ScheduledFunctionsArgumentsTooLarge"
+
+
+class InvalidCron(EngineError):
+    """A cron cannot run as it is written; the message says what to change."""
+
+    code = "InvalidCron"

@@ -29,6 +29,7 @@ from chalicelib.engine.functions.registration import (
     mutation,
     query,
 )
+from chalicelib.engine.functions.retries import Retry
 from chalicelib.engine.schema import (
     UNSET,
     Document,
@@ -68,6 +69,7 @@ __all__ = [
     "RateLimited",
     "Request",
     "Response",
+    "Retry",
     "ScheduledFunction",
     "StoredFile",
     "Struct",

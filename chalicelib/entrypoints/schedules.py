@@ -9,10 +9,11 @@ PERIOD_MS: Final = 60_000.0
 
 
 def heartbeat(deployment: Deployment) -> dict[str, int]:
-    """Send the ticks of the next minute.
+    """Send the ticks of the next minute, and a sweep of scheduled functions.
 
     Nothing renews itself: a tick that is lost is one tick lost.
     """
+    deployment.backend.send_sweep()
     sessions = deployment.backend.send_ticks(PERIOD_MS)
     deployment.telemetry.count(Sessions=sessions)
     return {"sessions": sessions}

@@ -250,6 +250,20 @@ def system_writer(db: Writer) -> Writer:
     return Writer(msgspec.structs.replace(db._access, policy_ctx=None, system=True))  # noqa: SLF001 - a part of the same module
 
 
+def twin_id(db: Reader, document_id: str, twin: type[D]) -> "Id[D]":
+    """The id of the document of another table that has the same internal id."""
+    number = db._access.table(twin).number  # noqa: SLF001 - a part of the same module
+    made: Any = encode_id(number, decode_id(document_id)[1])
+    return made  # type: ignore[no-any-return]  # text at run time
+
+
+def insert_twin(db: Writer, document_id: str, twin: D) -> "Id[D]":
+    """Insert a document under the internal id of one of another table."""
+    internal = decode_id(document_id)[1]
+    access = msgspec.structs.replace(db._access, new_internal=lambda: internal)  # noqa: SLF001 - a part of the same module
+    return Writer(access).insert(twin)
+
+
 def _decoded(
     document: type[Document], table: TableDefinition, internal: bytes, image: bytes
 ) -> Document:

@@ -8,11 +8,14 @@ from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.errors import EngineError
 from chalicelib.engine.functions.calls import Call, arguments_object, resolve
 from chalicelib.engine.functions.context import ActionCtx, Auth, Calls
+from chalicelib.engine.functions.jobs import Plan
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome, failure_of
 from chalicelib.engine.functions.registration import Function
 from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.functions.scheduler import Scheduler, Scheduling
 from chalicelib.engine.ports import Clock
+from chalicelib.engine.values.encoding import encode
 
 
 class ActionRunner:
@@ -29,7 +32,8 @@ class ActionRunner:
             arguments = target.function.signature.decode_args(
                 arguments_object(call.arguments), self._runner.table_of()
             )
-            result = target.function(self.context(call.caller, log), **arguments)
+            ctx = self.context(call.caller, log, call.job)
+            result = target.function(ctx, **arguments)
             value = target.function.signature.encode_result(result)
         except Exception as error:  # noqa: BLE001 - whatever an action raises is its outcome
             failure = self._runner.failure(error, call.path)
@@ -45,11 +49,33 @@ class ActionRunner:
             failure = failure_of(error, self._runner.new_request_id())
             return Outcome(self._tail.view().ts, failure=failure)
 
-    def context(self, caller: Caller, log: Log) -> ActionCtx:
-        """Return what an action, or an HTTP function, is given."""
-        return ActionCtx(Auth(caller), self._calls(caller), self._clock.now_ms, log)
+    def context(self, caller: Caller, log: Log, job: str | None = None) -> ActionCtx:
+        """Return what an action, or an HTTP function, is given; ``job``: what it runs as."""
+        clock, calls = self._clock.now_ms, self._calls(caller, job)
+        scheduler = Scheduler(self._runner.registry, self._scheduling(job), None)
+        return ActionCtx(Auth(caller), calls, clock, log, scheduler)
 
-    def _calls(self, caller: Caller) -> Calls:
+    def _scheduling(self, job: str | None) -> Scheduling:
+        """Each call is a transaction of its own, by one of the engine's own functions."""
+
+        def commit(name: str, **arguments: Any) -> Any:
+            call = Call(f"_system/jobs:{name}", encode(arguments), trusted=True)
+            outcome = self._runner.mutation(call)
+            if outcome.failure is not None and outcome.failure.error is not None:
+                raise outcome.failure.error
+            return outcome.result
+
+        def add(plan: Plan) -> Any:
+            by = {} if job is None else {"by": job}
+            return commit("schedule", path=plan.path, args=plan.args, at=plan.at_ms, **by)
+
+        def cancel(canceled: str) -> None:
+            commit("cancel", job=canceled)
+
+        runner, now_ms = self._runner, self._clock.now_ms
+        return Scheduling(add, cancel, now_ms, runner.table_of)
+
+    def _calls(self, caller: Caller, job: str | None) -> Calls:
         def inner(run: Callable[[Call], Outcome]) -> Callable[..., Any]:
             def perform(
                 function: Function[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -58,7 +84,7 @@ class ActionRunner:
                     function.signature.bind(args, kwargs)
                 )
                 path = self._runner.registry.path_of(function)
-                outcome = run(Call(path, arguments, caller, trusted=True))
+                outcome = run(Call(path, arguments, caller, trusted=True, job=job))
                 if outcome.failure is not None and outcome.failure.error is not None:
                     raise outcome.failure.error
                 if outcome.result is not None or outcome.value is None:

@@ -92,6 +92,7 @@ class Attempts:
             determinism=Determinism(self._clock.now_ms(), self._ids.seed()),
             log=Log(),
             pages=Pages(self._cursors, call.journal),
+            job=call.job,
         )
         result: Any = None
         value: bytes | None = None

@@ -23,7 +23,9 @@ class Call(msgspec.Struct, frozen=True):
     """One call as a transport hands it over.
 
     ``arguments`` is the JSON text of an object, or of an array that holds just one.
-    ``trusted`` callers reach internal functions; so does an admin.
+    ``trusted`` callers reach internal functions; so does an admin. ``via`` is the function of
+    the engine that is run with these arguments, and runs ``path`` in turn. ``job`` is the
+    id of the job in whose course the call is made, if it is an action.
     """
 
     path: str
@@ -31,6 +33,8 @@ class Call(msgspec.Struct, frozen=True):
     caller: Caller = None
     journal: str | None = None
     trusted: bool = False
+    via: str | None = None
+    job: str | None = None
 
     @property
     def reaches_internal(self) -> bool:
@@ -45,7 +49,7 @@ def resolve(registry: Registry, call: Call, kind: Kind | None) -> RegisteredFunc
         FunctionNotFound: there is none, or it is internal and the caller may not reach it.
         WrongFunctionKind: it is of another kind than ``kind``.
     """
-    found = registry.lookup(call.path)
+    found = registry.lookup(call.via or call.path)
     trusted = call.reaches_internal
     if found is None or (found.function.visibility == "internal" and not trusted):
         path = call.path.replace(".js:", ":")

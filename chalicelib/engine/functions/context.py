@@ -11,6 +11,7 @@ from chalicelib.engine.database.documents import Reader, Writer
 from chalicelib.engine.errors import Unauthenticated
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.scheduler import Scheduler
 
 if TYPE_CHECKING:
     # The decorators' types name the contexts, and a context's methods name theirs.
@@ -102,7 +103,11 @@ class QueryCtx(PolicyCtx):
 
 
 class MutationCtx(QueryCtx):
-    """The context of a mutation: it reads and writes, all or nothing."""
+    """The context of a mutation: it reads and writes, all or nothing.
+
+    Attributes:
+        scheduler: Calls for later, which are scheduled if the mutation commits.
+    """
 
     db: Writer
 
@@ -113,9 +118,10 @@ class MutationCtx(QueryCtx):
         determinism: Determinism,
         log: Log,
         call: Callable[..., Any],
+        scheduler: Scheduler,
     ) -> None:
         super().__init__(auth, db, determinism, log, call)
-        self.db = db
+        self.db, self.scheduler = db, scheduler
 
     def run_mutation(
         self, function: "MutationFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
@@ -144,12 +150,21 @@ class Calls(msgspec.Struct, frozen=True):
 
 
 class ActionCtx:
-    """The context of an action: it may do anything, and has no database of its own."""
+    """The context of an action: it may do anything, and has no database of its own.
+
+    Attributes:
+        scheduler: Calls for later; each is scheduled at once.
+    """
 
     def __init__(
-        self, auth: Auth, calls: Calls, clock: Callable[[], float], log: Log
+        self,
+        auth: Auth,
+        calls: Calls,
+        clock: Callable[[], float],
+        log: Log,
+        scheduler: Scheduler,
     ) -> None:
-        self.auth, self.log = auth, log
+        self.auth, self.log, self.scheduler = auth, log, scheduler
         self._calls, self._clock = calls, clock
 
     @property

@@ -26,6 +26,7 @@ from chalicelib.engine.functions.context import (
     QueryCtx,
     SystemCtx,
 )
+from chalicelib.engine.functions.retries import Retry
 from chalicelib.engine.functions.signature import Signature
 from chalicelib.engine.schema import wire_name
 
@@ -100,9 +101,13 @@ class MutationFunction(Schedulable[P, R]):
 
 
 class ActionFunction(Schedulable[P, R]):
-    """A function that may do anything, outside of any transaction."""
+    """A function that may do anything, outside of any transaction.
+
+    ``retry`` says how it is run again when it has failed as a job; without, it is not.
+    """
 
     kind = "action"
+    retry: Retry | None = None
 
     @override
     def __call__(self, ctx: ActionCtx, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -147,7 +152,10 @@ class _MutationDecorator:
 
 
 class _ActionDecorator:
-    """``@action``, or ``@action(name="sendMail")`` to name it on the wire."""
+    """``@action``, or ``@action(name="sendMail", retry=Retry(times=3))``.
+
+    ``name`` names it on the wire; ``retry`` has it run again when it has failed as a job.
+    """
 
     def __init__(self, visibility: Visibility) -> None:
         self._visibility: Final = visibility
@@ -158,10 +166,17 @@ class _ActionDecorator:
     ) -> ActionFunction[P, R]: ...
     @overload
     def __call__(
-        self, *, name: str
+        self, *, name: str | None = None, retry: Retry | None = None
     ) -> Callable[[Callable[Concatenate[ActionCtx, P], R]], ActionFunction[P, R]]: ...
-    def __call__(self, f: Any = None, *, name: Any = None) -> Any:
-        return _made(ActionFunction, self._visibility, f, name)
+    def __call__(self, f: Any = None, *, name: Any = None, retry: Any = None) -> Any:
+        if f is None:
+            return lambda f: self._made(f, name, retry)
+        return self._made(f, name, retry)
+
+    def _made(self, f: Any, name: str | None, retry: Retry | None) -> Any:
+        made: ActionFunction[..., Any] = ActionFunction(f, self._visibility, name)
+        made.retry = retry
+        return made
 
 
 def system_query(f: Callable[Concatenate[SystemCtx, P], R], /) -> SystemQueryFunction[P, R]:

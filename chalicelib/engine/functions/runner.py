@@ -320,6 +320,7 @@ class Runner:
         """How an action's arguments are judged: the table of an id, at the known log's end."""
         return table_of(self._attempts.begin(self._tail.view()).catalogue)
 
-    def catalogue(self) -> Catalogue:
-        """The catalogue at the log's end."""
-        return self._attempts.begin(self._tail.refresh()).catalogue
+    def catalogue(self, *, known: bool = False) -> Catalogue:
+        """The catalogue at the log's end, or ``known``: as far as that has been read."""
+        view = self._tail.view() if known else self._tail.refresh()
+        return self._attempts.begin(view).catalogue

@@ -16,13 +16,15 @@ from chalicelib.engine.functions.context import (
     SystemCtx,
 )
 from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.jobs import JobBook
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.registration import Function, SystemQueryFunction
 from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.scheduler import Scheduled, Scheduler, in_transaction
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a query or a mutation."""
+    """One run of a query or a mutation; ``job`` is the action's, if one calls it as a job."""
 
     registry: Registry
     transaction: Transaction
@@ -30,6 +32,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     determinism: Determinism
     log: Log
     pages: Pages
+    job: str | None = None
+    scheduled: Scheduled = msgspec.field(default_factory=Scheduled)
 
     def context(self, function: Function[..., Any]) -> QueryCtx:
         """Return what ``function`` is given: a public one sees what row policies let it see."""
@@ -44,13 +48,27 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             access = msgspec.structs.replace(access, policy_ctx=policy)
         if function.kind == "mutation":
             writer = Writer(access)
-            return MutationCtx(self.auth, writer, self.determinism, self.log, self._call)
+            return MutationCtx(
+                self.auth,
+                writer,
+                self.determinism,
+                self.log,
+                self._call,
+                self._scheduler(writer),
+            )
         parts = self.auth, Reader(access), self.determinism, self.log, self._call
         if isinstance(function, SystemQueryFunction):
             ctx = SystemCtx(*parts)
             ctx.registry = self.registry
             return ctx
         return QueryCtx(*parts)
+
+    def _scheduler(self, db: Writer) -> Scheduler:
+        now_ms = self.determinism.now_ms
+        scheduling = in_transaction(
+            JobBook(db, now_ms), now_ms, table_of(self.transaction.catalogue), self.job
+        )
+        return Scheduler(self.registry, scheduling, self.scheduled)
 
     def _call(
         self, function: Function[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -2,11 +2,7 @@
 
 from msgspec import UNSET
 
-from chalicelib.engine.schema.builtin import (
-    BUILTIN_TABLES,
-    ScheduledFunction,
-    StoredFile,
-)
+from chalicelib.engine.schema.builtin import BUILTIN_TABLES, StoredFile
 from chalicelib.engine.schema.codec import DocumentCodec, codec_of
 from chalicelib.engine.schema.documents import (
     Document,
@@ -31,6 +27,7 @@ from chalicelib.engine.schema.indexes import (
     index,
     indexed,
 )
+from chalicelib.engine.schema.jobs import ScheduledFunction
 from chalicelib.engine.schema.naming import wire_name
 from chalicelib.engine.schema.pages import Page, PageStatus, PaginationOptions
 from chalicelib.engine.schema.tables import TableSchema, tables

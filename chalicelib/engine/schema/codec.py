@@ -7,7 +7,12 @@ import msgspec
 from msgspec import UNSET
 
 from chalicelib.engine.errors import InvalidSchema, SchemaMismatch, TypeMismatch
-from chalicelib.engine.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_NESTING
+from chalicelib.engine.limits import (
+    MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENT_NESTING,
+    MAX_JOB_ARGUMENT_BYTES,
+    MAX_VALUE_NESTING,
+)
 from chalicelib.engine.schema.documents import Document, attach
 from chalicelib.engine.values import encoding
 from chalicelib.engine.values.types import (
@@ -30,6 +35,7 @@ D = TypeVar("D", bound=Document)
 
 _SYSTEM_FIELDS: Final = 2
 _WIDEST_BYTES: Final = 5
+_REST_BYTES: Final = 1 << 16  # what a job's document holds besides its arguments, at most
 
 
 class DocumentCodec(Generic[D]):
@@ -57,6 +63,12 @@ class DocumentCodec(Generic[D]):
         self._search_documents = search_documents(self.tree)
         self._search_results = search_results(self.tree)
         self._search_ids = search_ids(self.tree)
+        # A document of the engine's own may hold the arguments of a whole call.
+        own = self.table.startswith("_")
+        self._nesting = MAX_VALUE_NESTING if own else MAX_DOCUMENT_NESTING
+        self._max_bytes = (
+            MAX_JOB_ARGUMENT_BYTES + _REST_BYTES if own else MAX_DOCUMENT_BYTES
+        )
         # What nests deeper in an Any is found by the search: see ``is_plain``.
         self._is_deep = depth(self.tree) > MAX_DOCUMENT_NESTING - PLAIN_NESTING
 
@@ -81,7 +93,7 @@ class DocumentCodec(Generic[D]):
         return self._encode_judged(encoding.decode(image), table_of)
 
     def _encode_judged(self, value: Value, table_of: TableOf | None) -> bytes:
-        check(value, nesting=MAX_DOCUMENT_NESTING, max_bytes=MAX_DOCUMENT_BYTES)
+        check(value, nesting=self._nesting, max_bytes=self._max_bytes)
         try:
             exact = self._types.convert(value, table_of)
         except TypeMismatch as wrong:
