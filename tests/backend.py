@@ -37,6 +37,8 @@ R = TypeVar("R")
 
 ISSUER: Final = "https://test.example"
 BEGINNING_MS: Final = 1_700_000_000_000.0
+SWEEP_MS: Final = 60_000.0
+"""How often scheduled functions are swept, as on AWS."""
 
 
 class VirtualClock:
@@ -76,6 +78,11 @@ class DelayedJobs:
 
     def send(self, body: bytes, *, delay_ms: float = 0) -> None:
         self._waiting.append((self._clock.now_ms() + delay_ms, body))
+
+    def next_in_ms(self) -> float:
+        """How long it is until a message is due."""
+        first_ms = min((at_ms for at_ms, _ in self._waiting), default=float("inf"))
+        return max(0.0, first_ms - self._clock.now_ms())
 
     def due(self) -> Iterator[bytes]:
         """Take messages out that are due, also those sent meanwhile."""
@@ -131,8 +138,9 @@ class TestBackend:
             verify=self._verify,
             report=lambda error, _path, _request_id: self.errors.append(error),
         )
-        self.engine.deploy("test")
         self._told = self.engine.head()
+        self.engine.deploy("test")
+        self._sweep_ms = self.clock.now_ms() + SWEEP_MS
         self._users: dict[str, Identity] = {}
 
     def as_user(self, name: str, /, **claims: Any) -> Client:
@@ -159,18 +167,27 @@ class TestBackend:
         return Client(self, AdminIdentity())
 
     def advance(self, ms: float = 0, *, seconds: float = 0, minutes: float = 0) -> None:
-        """Let time pass, and do the jobs that are due then."""
-        self.clock.wait_ms(ms + 1000 * (seconds + 60 * minutes))
+        """Let time pass, and do what becomes due meanwhile, each at its time."""
+        until_ms = self.clock.now_ms() + ms + 1000 * (seconds + 60 * minutes)
         self.run_jobs()
+        while (left_ms := until_ms - (now_ms := self.clock.now_ms())) > 0:
+            to_sweep_ms = max(0.0, self._sweep_ms - now_ms)
+            self.clock.wait_ms(min(left_ms, to_sweep_ms, self._jobs.next_in_ms()))
+            if self.clock.now_ms() >= self._sweep_ms:
+                self.engine.send_sweep()
+                self._sweep_ms = self.clock.now_ms() + SWEEP_MS
+            self.run_jobs()
         for shard in range(ROSTER_SHARDS):
             self.engine.tick(shard)
         self.run_jobs()
 
     def run_jobs(self) -> None:
         """Do the jobs that are due, and tell watchers what was committed."""
-        for body in self._jobs.due():
-            self.engine.job(body)
         self.tell()
+        while self._jobs.next_in_ms() <= 0:
+            for body in self._jobs.due():
+                self.engine.job(body)
+            self.tell()
 
     def tell(self) -> None:
         """Hand what was committed to the fan-out, as the log's stream would."""

@@ -206,7 +206,7 @@ class Backend:
         return self.runner.query_in_past(call, ts)
 
     def deploy(self, code_version: str) -> Catalogue:
-        """Make the schema of the registry's apps the one that is served."""
+        """Make the schema of the registry's apps, and their crons, those that are served."""
         schema = {name: dict(t.indexes) for name, t in self.registry.tables.items()}
         deployment = Deployment(
             self._ports.persistence,
@@ -215,7 +215,9 @@ class Backend:
             clock=self._ports.clock,
             ids=self._ports.ids,
         )
-        return deployment.deploy(schema, code_version)
+        catalogue = deployment.deploy(schema, code_version)
+        self._jobs.deploy_crons()
+        return catalogue
 
     # -- sockets --------------------------------------------------------------------------
 

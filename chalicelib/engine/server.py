@@ -19,6 +19,7 @@ from chalicelib.engine.functions.context import (
     PolicyCtx,
     QueryCtx,
 )
+from chalicelib.engine.functions.crons import Crons
 from chalicelib.engine.functions.http_messages import Request, Response
 from chalicelib.engine.functions.http_router import Http
 from chalicelib.engine.functions.registration import (
@@ -51,6 +52,7 @@ __all__ = [
     "AppError",
     "ArgumentValidationError",
     "Conflict",
+    "Crons",
     "CustomJwtProvider",
     "Document",
     "Forbidden",

@@ -122,7 +122,8 @@ class TestTheFrontDoor:
             *("Unauthenticated", "ValidationFailed", "ArgumentValidationError"),
             *("Http", "Request", "Response"),
             *("Identity", "CustomJwtProvider", "OidcProvider"),
-            *("Page", "PaginationOptions", "ScheduledFunction", "StoredFile", "Retry"),
+            *("Page", "PaginationOptions", "ScheduledFunction", "StoredFile"),
+            *("Crons", "Retry"),
         }
 
     def test_it_imports_nothing_that_it_does_not_export(self) -> None:

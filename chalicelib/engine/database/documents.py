@@ -174,7 +174,9 @@ class Writer(Reader):
         table, internal = self._access.table(kind), self._access.new_internal()
         image = codec_of(kind).encode(document)
         self._check_write(_decoded(kind, table, internal, image))
-        self._access.transaction.insert(table, internal, image)
+        self._access.transaction.insert(
+            table, internal, image, counted=not self._access.system
+        )
         made: Any = encode_id(table.number, internal)
         return made  # type: ignore[no-any-return]  # text at run time
 
@@ -220,7 +222,7 @@ class Writer(Reader):
         """
         self._check_write(self.require(document_id))
         _, table, internal = self._locate(document_id)
-        self._access.transaction.put(table, internal, None)
+        self._access.transaction.put(table, internal, None, counted=not self._access.system)
 
     def _write(self, document_id: str, document: Document) -> None:
         schema, table, internal = self._locate(document_id)
@@ -230,7 +232,9 @@ class Writer(Reader):
             return
         self._check_write(_decoded(schema.document, table, internal, before))
         self._check_write(_decoded(schema.document, table, internal, image))
-        self._access.transaction.put(table, internal, image)
+        self._access.transaction.put(
+            table, internal, image, counted=not self._access.system
+        )
 
     def _check_write(self, document: Document) -> None:
         ctx = self._access.policy_ctx

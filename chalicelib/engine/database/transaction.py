@@ -82,14 +82,24 @@ class Transaction:
             self.counts.append(found.count)
         return found.count.number + change_by(self._pending.values(), interval)
 
-    def insert(self, table: TableDefinition, internal: bytes, image: bytes) -> None:
+    def insert(
+        self, table: TableDefinition, internal: bytes, image: bytes, *, counted: bool = True
+    ) -> None:
         """Set the image of a document whose id is new, which saves reading it first."""
         self._images[table.number, internal] = None
-        self.put(table, internal, image)
+        self.put(table, internal, image, counted=counted)
 
-    def put(self, table: TableDefinition, internal: bytes, image: bytes | None) -> None:
-        """Set a document's image; None deletes it."""
-        self.usage.wrote(len(image or b""))
+    def put(
+        self,
+        table: TableDefinition,
+        internal: bytes,
+        image: bytes | None,
+        *,
+        counted: bool = True,
+    ) -> None:
+        """Set a document's image; None deletes it. What the engine writes is not ``counted``."""
+        if counted:
+            self.usage.wrote(len(image or b""))
         pending = self._pending.get((table.number, internal))
         if pending is None:
             pending = self._first_write(table, internal)

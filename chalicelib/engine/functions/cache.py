@@ -20,7 +20,7 @@ MAX_ENTRY_BYTES: Final = 1024 * 1024
 _ENTRY_BYTES: Final = 500  # what an entry takes besides its parts, roughly
 _INTERVAL_BYTES: Final = 200  # what one interval of a read set takes, roughly
 
-_Key = tuple[str, bytes, str | None, bytes | None, bool]
+_Key = tuple[str, bytes, str | None, bytes | None, bool, bool]
 
 
 class QueryCache:
@@ -89,7 +89,9 @@ class QueryCache:
 def _key(call: Call, claims: bytes | None) -> _Key:
     # Whoever may not call an internal function must not be shown what it returned, and
     # whoever may must not be told that there is none.
-    return call.path, call.arguments, call.journal, claims, call.reaches_internal
+    # What runs for a job is under no row policy.
+    rights = call.reaches_internal, call.job is not None
+    return call.path, call.arguments, call.journal, claims, *rights
 
 
 def _claims(caller: Caller) -> bytes:
@@ -101,7 +103,7 @@ def _claims(caller: Caller) -> bytes:
 
 
 def _size(key: _Key, outcome: Outcome) -> int:
-    path, arguments, journal, claims, _ = key
+    path, arguments, journal, claims, *_ = key
     texts = len(path) + len(arguments) + len(journal or "") + len(claims or b"")
     reads = _INTERVAL_BYTES * len(outcome.read_set or ())
     return _ENTRY_BYTES + texts + reads + len(outcome.value or b"")

@@ -25,7 +25,7 @@ class Call(msgspec.Struct, frozen=True):
     ``arguments`` is the JSON text of an object, or of an array that holds just one.
     ``trusted`` callers reach internal functions; so does an admin. ``via`` is the function of
     the engine that is run with these arguments, and runs ``path`` in turn. ``job`` is the
-    id of the job in whose course the call is made, if it is an action.
+    id of the job in whose course the call is made: the system makes it.
     """
 
     path: str

@@ -183,7 +183,7 @@ class JobRunner:
     def _run_mutation(self, job: DueJob) -> float:
         """Run it and end its job at once; return how long it is to its time, if at all."""
         arguments = msgspec.json.encode({"job": job.id})
-        call = Call(job.path, arguments, trusted=True, via="_system/jobs:run")
+        call = Call(job.path, arguments, trusted=True, via="_system/jobs:run", job=job.id)
         outcome = self._runner.mutation(call)
         if outcome.failure is not None:
             self._mutate("fail", job=job.id, error=outcome.failure.reason)
@@ -262,6 +262,22 @@ class JobRunner:
         }
         call = Call("_system/jobs:look", msgspec.json.encode(arguments), trusted=True)
         return _decoded(self._runner.query(call), _Found)
+
+    def deploy_crons(self) -> None:
+        """Make the crons of the apps the ones that run."""
+        registry = self._runner.registry
+        crons = [
+            {
+                "name": cron.name,
+                "path": registry.path_of(cron.function),
+                "args": msgspec.Raw(cron.encoded_arguments()),
+                "schedule": cron.schedule,
+            }
+            for cron in registry.crons
+        ]
+        arguments = msgspec.json.encode({"crons": crons})
+        call = Call("_system/cronJobs:deploy", arguments, trusted=True)
+        _succeeded(self._runner.mutation(call))
 
     # -- the engine's own functions ----------------------------------------------------------
 

@@ -37,6 +37,9 @@ Its limit is ten minutes. The margin reaches beyond the longest invocation of La
 minutes): whatever is given up has ended, so that a retry does not run beside it.
 """
 
+MAX_ERROR_CHARS: Final = 4096
+"""How much of an error is kept: its text may hold as much as the arguments did."""
+
 DIED: Final = "The action did not end: its process died, or it took longer than it may."
 """What is kept as the error of an action that nobody told the end of."""
 
@@ -131,7 +134,7 @@ class JobBook:
         """Note that the function has raised, or have it run again."""
         called_off = isinstance(job.document.state, Canceled)
         if called_off or retry is None or job.state.runs > retry.times:
-            self._end(job, Failed(error=error))
+            self._end(job, Failed(error=error[:MAX_ERROR_CHARS]))
             return
         with self.db.edit(job.id) as document:
             document.state = Pending()

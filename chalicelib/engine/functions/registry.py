@@ -8,6 +8,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from chalicelib.engine.errors import EngineError, InvalidFunction
+from chalicelib.engine.functions.crons import Cron, Crons, check_cron
 from chalicelib.engine.functions.http_router import Http, Router
 from chalicelib.engine.functions.purity import check_purity
 from chalicelib.engine.functions.registration import Function
@@ -63,14 +64,16 @@ class Registry:
         # Last, so that they take no numbers away from the tables of an older deployment.
         self.tables: Final = tables(*(module for _, module in modules)) | BUILTIN_TABLES
         self.auth_providers: Final = _providers(packages)
+        self.crons: Final = _crons(packages)
         self.http: Final = Router(route for h in _https(packages) for route in h.routes)
         if not lazy:
             self.check()
 
     @property
     def functions(self) -> Mapping[str, RegisteredFunction]:
-        """All functions by path, public and internal, sorted."""
-        return MappingProxyType(self._functions)
+        """The apps' functions by path, public and internal, sorted."""
+        own = {p: f for p, f in self._functions.items() if not _is_builtin(f.function)}
+        return MappingProxyType(own)
 
     def lookup(self, path: str) -> RegisteredFunction | None:
         """Return the function that clients mean by ``path``, in any of its spellings."""
@@ -108,6 +111,9 @@ class Registry:
                 raise InvalidFunction(f"{_where(registered.function)}: {refused}") from None
         for route in self.http.routes:
             route.build()
+        for cron in self.crons:
+            self.path_of(cron.function)
+            check_cron(cron)
 
 
 def canonical_path(path: str) -> str:
@@ -175,6 +181,10 @@ def _declared(module: ModuleType) -> Iterator[Function[Any, Any]]:
             yield value
 
 
+def _is_builtin(function: Function[Any, Any]) -> bool:
+    return function.__module__.startswith(_BUILTIN + ".")
+
+
 def _providers(packages: Sequence[str]) -> tuple[Any, ...]:
     return tuple(
         provider
@@ -188,6 +198,18 @@ def _https(packages: Sequence[str]) -> Iterator[Http]:
         if not isinstance(getattr(module, "http", None), Http):
             raise InvalidFunction(f"{module.__name__}: write http = Http()")
         yield module.http
+
+
+def _crons(packages: Sequence[str]) -> tuple[Cron, ...]:
+    found: dict[str, Cron] = {}
+    for module in _special_modules(packages, "crons"):
+        if not isinstance(getattr(module, "crons", None), Crons):
+            raise InvalidFunction(f"{module.__name__}: write crons = Crons()")
+        for cron in module.crons.crons:
+            if cron.name in found:
+                raise InvalidFunction(f"{module.__name__}: another app has {cron.name!r}")
+            found[cron.name] = cron
+    return tuple(found.values())
 
 
 def _special_modules(packages: Sequence[str], name: str) -> Iterator[ModuleType]:

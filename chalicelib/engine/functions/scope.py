@@ -24,7 +24,7 @@ from chalicelib.engine.functions.scheduler import Scheduled, Scheduler, in_trans
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a query or a mutation; ``job`` is the action's, if one calls it as a job."""
+    """One run of a query or a mutation; what is done for a ``job`` is under no row policy."""
 
     registry: Registry
     transaction: Transaction
@@ -43,7 +43,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             self.determinism.new_internal,
             self.pages,
         )
-        if function.visibility == "public":
+        if function.visibility == "public" and self.job is None:
             policy = PolicyCtx(self.auth, Reader(access), self.determinism)
             access = msgspec.structs.replace(access, policy_ctx=policy)
         if function.kind == "mutation":

@@ -1,0 +1,1 @@
+"""The clockwork's next version: other crons over the same table."""

@@ -1,0 +1,1 @@
+"""Functions that schedule functions, and leave a note of each run."""
