@@ -35,7 +35,8 @@ class CronSpec(Struct):
 def deploy(ctx: MutationCtx, crons: list[CronSpec]) -> None:
     """Add, change and remove crons; those that are as before go on as before."""
     book = JobBook(ctx.db, ctx.now)
-    held = {cron.name: cron for cron in book.db.query(CronJob).collect()}
+    deployed = book.db.query(CronJob.by_name.gte("")).collect()
+    held = {cron.name: cron for cron in deployed}
     wanted = {spec.name for spec in crons}
     for name, cron in held.items():
         if name not in wanted:
