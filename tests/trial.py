@@ -16,6 +16,7 @@ from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.engine.auth import AdminIdentity, Caller, Identity
 from chalicelib.engine.auth.credentials import acting_identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadDeployKey, MessageTooLarge, TokenRefused
 from chalicelib.engine.functions.calls import Call, Kind
 from chalicelib.engine.functions.outcome import Outcome
@@ -99,6 +100,7 @@ class Trial:
         max_message_bytes: int = 128 * 1024,
         packages: tuple[str, ...] = ("tests.apps.trial",),
         addresses: Addresses = NOWHERE,
+        observe: Callable[[str, Statistics], None] = lambda _path, _statistics: None,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         self.sockets: LimitedSockets = (
@@ -134,6 +136,7 @@ class Trial:
             ),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.reported.append(error),
+            observe=observe,
         )
         if beside is None:
             self.engine.deploy("trial")

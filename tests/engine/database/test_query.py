@@ -14,7 +14,7 @@ from chalicelib.engine.database.query import Query, RangePlan, Target
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.errors import NotUnique
+from chalicelib.engine.errors import NotUnique, QueryMisused
 from chalicelib.engine.log import MAX_KEY_BYTES, ORIGIN
 from chalicelib.engine.values.encoding import decode, encode
 from tests.backend import VirtualClock
@@ -195,3 +195,36 @@ def test_a_range_of_many_pages_is_read_whole_and_in_order() -> None:
     assert query(over).collect() == labels
     assert query(over).order("desc").collect() == labels[::-1]
     assert over.snapshot.ts == ORIGIN + 1
+
+
+class TestFromAFunction:
+    @pytest.fixture
+    def trial(self) -> Trial:
+        return Trial(packages=("tests.apps.lists",))
+
+    def test_a_missing_field_comes_before_null_and_that_before_text(
+        self, trial: Trial
+    ) -> None:
+        trial.mutate("lines:addTagged", text="text", tag="a")
+        trial.mutate("lines:addTagged", text="null")
+        trial.mutate("lines:addTagged", text="missing", absent=True)
+
+        assert trial.query("lines:byTag") == ["missing", "null", "text"]
+        assert trial.query("lines:tagged", absent=True) == ["missing"]
+        assert trial.query("lines:tagged") == ["null"]
+
+    @pytest.mark.parametrize(
+        ("how", "why"), [("take", "from 0 on"), ("order", '"asc" or "desc"')]
+    )
+    def test_what_makes_no_sense_is_refused(self, trial: Trial, how: str, why: str) -> None:
+        with pytest.raises(QueryMisused, match=why):
+            trial.query("lines:misuse", how=how)
+
+    def test_several_documents_are_not_unique_in_convexs_words(self, trial: Trial) -> None:
+        trial.mutate("lines:addMany", topic="l", count=2)
+
+        with pytest.raises(
+            NotUnique,
+            match="unique\\(\\) query returned more than one result from table lines",
+        ):
+            trial.query("lines:misuse", how="unique")

@@ -1,0 +1,1 @@
+"""An app of ordered lists: pages, counts, limits and transactions within transactions."""
