@@ -1,11 +1,14 @@
 """What must hold when everything has come to rest."""
 
+import msgspec
+
 from chalicelib.engine.database.catalogue import (
     CATALOGUE_TABLE,
     Catalogue,
     decode_catalogue,
 )
-from chalicelib.engine.log import IndexKey, rows
+from chalicelib.engine.database.counts import COUNTS_INDEX, Count
+from chalicelib.engine.log import ORIGIN, IndexKey, rows
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
 from tests.simulation.world import Broken
@@ -13,7 +16,8 @@ from tests.simulation.world import Broken
 
 def check_rows(platform: Platform, oracle: Oracle) -> None:
     """Compare the rows with those that the replayed documents have, in every index."""
-    expected, found = _expected(oracle), platform.storage.live_rows()
+    expected, live = _expected(oracle), platform.storage.live_rows()
+    found = {key: image for key, image in live.items() if key[0] != COUNTS_INDEX}
     if found != expected:
         wrong = [
             (key, expected.get(key), found.get(key))
@@ -21,6 +25,27 @@ def check_rows(platform: Platform, oracle: Oracle) -> None:
             if found.get(key) != expected.get(key)
         ]
         raise Broken(f"{len(wrong)} rows are not the replay's: {wrong[:3]}")
+
+
+def check_counts(platform: Platform, oracle: Oracle) -> None:
+    """Compare each count that is kept with the rows that there were at its timestamp."""
+    for (index, _), image in platform.storage.live_rows().items():
+        if index != COUNTS_INDEX or image is None:
+            continue
+        kept = msgspec.msgpack.decode(image, type=Count)
+        there = _keys_at(kept.ts, kept.interval.index, oracle)
+        number = sum(kept.interval.holds(key) for key in there)
+        if number != kept.number:
+            raise Broken(f"{kept} is kept, and there were {number}")
+
+
+def _keys_at(ts: int, index: int, oracle: Oracle) -> set[bytes]:
+    found: set[bytes] = set()
+    for entry in oracle.entries[: ts - ORIGIN]:
+        for write in entry.writes:
+            found -= {key for at, key in write.removed if at == index}
+            found |= {key for at, key in write.added if at == index}
+    return found
 
 
 def _expected(oracle: Oracle) -> dict[IndexKey, bytes | None]:

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.engine.ports import roster_shard
 from tests.simulation.app.schema import KEYS
 from tests.simulation.hearing import Connection, Listener, LiveQuery, Pending
-from tests.simulation.oracle import Asked, Oracle, evaluate
+from tests.simulation.oracle import Asked, Oracle
 from tests.simulation.platform import Platform
 from tests.simulation.world import Broken
 
@@ -104,6 +104,10 @@ class Client(Listener):
                 LiveQuery("marks:look", {"key": key, "personal": random.random() < 0.2}),
                 LiveQuery("marks:newest", {"key": key, "count": random.randint(1, 2)}),
                 LiveQuery("marks:crowd", {"key": key}),
+                LiveQuery("marks:many", {"key": key}),
+                LiveQuery(
+                    "marks:page", {"paginationOpts": {"numItems": 2, "cursor": None}}
+                ),
                 LiveQuery("marks:everything", {}),
             )
         )
@@ -156,7 +160,7 @@ class Client(Listener):
                 "queryId": i,
                 "udfPath": q.path,
                 "args": [q.args],
-                "journal": None,
+                "journal": q.journal,
             }
             for i, q in sorted(added.items())
         ]
@@ -224,8 +228,8 @@ class Client(Listener):
             )
         state = self._oracle.at(self._oracle.head)
         for i, query in self.queries.items():
-            expected = evaluate(query.path, query.args, state, self.user)
-            if held.view[i] != expected:
+            if not query.holds(held.view[i], state, self.user):
+                expected = query.expected(state, self.user)
                 raise Broken(
                     f"lost wake-up: {held.name} query {i} {query} shows {held.view[i]} "
                     f"at {held.version}, there is {expected} at {self._oracle.head}"

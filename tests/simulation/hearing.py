@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.engine.sync.messages import ts_value
 from chalicelib.engine.sync.order import NEW_CONNECTION_MS
-from tests.simulation.oracle import Oracle, Refused, evaluate
+from tests.simulation.oracle import Oracle, Refused, State, evaluate
 from tests.simulation.world import Broken, World
 
 Version = tuple[int, int, int]
@@ -16,10 +16,32 @@ ZERO: Version = (0, 0, 0)
 
 @dataclass(slots=True)
 class LiveQuery:
-    """A subscription."""
+    """A subscription. A page has a ``journal``, and ends with the mark ``last`` for good.
+
+    ``last`` is None while nothing was shown; empty: the page has no end.
+    """
 
     path: str
     args: dict[str, Any]
+    journal: str | None = None
+    last: bytes | None = None
+
+    def holds(self, shown: Any, state: State, who: str | None) -> bool:
+        """Tell whether what is shown is what there is at ``state``."""
+        if self.path != "marks:page":
+            return bool(shown == self.expected(state, who))
+        ids = sorted(state)
+        if self.last is None:
+            count = self.args["paginationOpts"]["numItems"]
+            self.last = b"" if len(ids) < count else ids[count - 1]
+        inside = [state[i].tag for i in ids if not self.last or i <= self.last]
+        return (shown["page"], shown["isDone"]) == (inside, not self.last)
+
+    def expected(self, state: State, who: str | None) -> Any:
+        """What there is at ``state``, for whoever reads a failure."""
+        if self.path == "marks:page":
+            return f"a page that ends with {self.last!r} of {sorted(state)}"
+        return evaluate(self.path, self.args, state, who)
 
 
 @dataclass(slots=True)
@@ -149,6 +171,8 @@ class Listener:
                 return
             case "QueryUpdated":
                 value = change["value"]
+                if (asked := held.sets[-1].get(query)) is not None:
+                    asked.journal = change["journal"]
             case _:
                 value = Refused(change.get("errorData"))
         if query in held.view and held.view[query] == value:
@@ -163,8 +187,8 @@ class Listener:
         held.view = {i: value for i, value in held.view.items() if i in wanted}
         state, who = self._oracle.at(ts), held.users[identity]
         for i, query in wanted.items():
-            expected = evaluate(query.path, query.args, state, who)
-            if i not in held.view or held.view[i] != expected:
+            if i not in held.view or not query.holds(held.view[i], state, who):
+                expected = query.expected(state, who)
                 self._fail(held, f"query {i} {query}, replayed: {expected}", message)
 
     def _settle(self, held: Connection, message: dict[str, Any]) -> None:

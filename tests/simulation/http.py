@@ -88,6 +88,7 @@ class HttpCaller:
                 ("marks:look", {"key": key, "personal": random.random() < 0.5}),
                 ("marks:newest", {"key": key, "count": 2}),
                 ("marks:crowd", {"key": key}),
+                ("marks:many", {"key": key}),
                 ("marks:everything", {}),
             )
         )

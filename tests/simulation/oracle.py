@@ -50,6 +50,8 @@ def evaluate(path: str, args: Mapping[str, Any], state: State, who: str | None) 
         case "marks:crowd":
             crowd = tags(state, args["key"])
             return _refused("crowded", crowd) if len(crowd) >= MANY else len(crowd)
+        case "marks:many":
+            return len(tags(state, args["key"]))
         case "marks:at":
             found = state.get(decode_id(args["mark"])[1])
             return found.key if found is not None else None

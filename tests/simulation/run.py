@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from tests.simulation.background import Background
-from tests.simulation.checks import check_failures, check_rows
+from tests.simulation.checks import check_counts, check_failures, check_rows
 from tests.simulation.client import SILENCE_MS, Client
 from tests.simulation.http import HttpCaller
 from tests.simulation.limits import small_limits
@@ -94,6 +94,7 @@ class Simulation:
             client.check_at_rest()
         self._apply_all()
         check_rows(self.platform, self.oracle)
+        check_counts(self.platform, self.oracle)
         check_failures(self.oracle, self.http.failed)
 
     def _apply_all(self) -> None:

@@ -7,6 +7,8 @@ from chalicelib.engine.server import (
     Conflict,
     Id,
     MutationCtx,
+    Page,
+    PaginationOptions,
     QueryCtx,
     Struct,
     action,
@@ -46,6 +48,18 @@ def crowd(ctx: QueryCtx, key: int) -> int:
     if len(tags) >= MANY:
         raise Conflict("crowded", tags=tags)
     return len(tags)
+
+
+@query
+def many(ctx: QueryCtx, key: int) -> int:
+    """Count the marks of a key without reading them."""
+    return ctx.db.unrestricted.query(Mark.by_key.eq(key)).count()
+
+
+@query
+def page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[str]:
+    """Read the oldest marks."""
+    return ctx.db.query(Mark).paginate(pagination_opts).map(lambda mark: mark.tag)
 
 
 @query
