@@ -418,6 +418,12 @@ class ResultTooLarge(EngineError):
     code = "FunctionReturnTooLarge"
 
 
+class ArgumentsTooLarge(EngineError):
+    """The arguments of a call are over the limit; nothing was run."""
+
+    code = "FunctionArgumentsTooLarge"
+
+
 class NotDeployed(EngineError):
     """The schema of the apps was not committed to this log."""
 

@@ -4,13 +4,15 @@ Its key is in the read set of every run, so that no entry is committed by somebo
 know an index, and every live query is run again when the code or the schema changes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
 
+from chalicelib.engine.errors import InvalidId
 from chalicelib.engine.log import IndexKey, stored_key
 from chalicelib.engine.values.encoding import decode
+from chalicelib.engine.values.ids import decode_id
 from chalicelib.engine.values.order import key_bytes
 from chalicelib.engine.values.value import MISSING
 
@@ -62,6 +64,18 @@ class Catalogue(msgspec.Struct, frozen=True, array_like=True):
     def names(self) -> dict[int, str]:
         """Table names by number."""
         return {table.number: name for name, table in self.tables.items()}
+
+    def table_of(self) -> Callable[[str], str | None]:
+        """How ids are judged: a function to the table of a text, or None if it is no id."""
+        names = self.names()
+
+        def find(text: str) -> str | None:
+            try:
+                return names.get(decode_id(text)[0])
+            except InvalidId:
+                return None
+
+        return find
 
 
 def row_key(index: IndexDefinition, internal: bytes, document: Mapping[str, Any]) -> bytes:

@@ -172,7 +172,7 @@ class Writer(Reader):
         """
         kind = type(document)
         table, internal = self._access.table(kind), self._access.new_internal()
-        image = codec_of(kind).encode(document)
+        image = codec_of(kind).encode(document, self._access.transaction.table_of)
         self._check_write(_decoded(kind, table, internal, image))
         self._access.transaction.insert(
             table, internal, image, counted=not self._access.system
@@ -226,7 +226,9 @@ class Writer(Reader):
 
     def _write(self, document_id: str, document: Document) -> None:
         schema, table, internal = self._locate(document_id)
-        image = codec_of(schema.document).encode(document)
+        image = codec_of(schema.document).encode(
+            document, self._access.transaction.table_of
+        )
         before = self._access.transaction.get(table, internal)
         if image == before or before is None:
             return

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -30,6 +31,7 @@ class Transaction:
 
     def __init__(self, snapshot: Snapshot, catalogue: Catalogue) -> None:
         self.snapshot, self.catalogue = snapshot, catalogue
+        self.table_of: Final = catalogue.table_of()
         self.read_set = ReadSet()
         self.read_set.add_key(CATALOGUE_KEY)
         self.usage = Usage()

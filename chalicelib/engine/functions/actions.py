@@ -6,8 +6,9 @@ from typing import Any
 from chalicelib.engine.auth import Caller
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.errors import EngineError
-from chalicelib.engine.functions.calls import Call, arguments_object, resolve
+from chalicelib.engine.functions.calls import Call, resolve
 from chalicelib.engine.functions.context import ActionCtx, Auth, Calls
+from chalicelib.engine.functions.exchange import arguments_of, value_of
 from chalicelib.engine.functions.jobs import Plan
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome, failure_of
@@ -29,12 +30,12 @@ class ActionRunner:
         log = Log()
         try:
             target = resolve(self._runner.registry, call, "action")
-            arguments = target.function.signature.decode_args(
-                arguments_object(call.arguments), self._runner.table_of()
-            )
+            tables = self._runner.table_of()
+            arguments = arguments_of(target, call.arguments, tables)
             ctx = self.context(call.caller, log, call.job)
             result = target.function(ctx, **arguments)
-            value = target.function.signature.encode_result(result)
+            judged = self._runner.registry.judges_results
+            value = value_of(target, result, tables, judged=judged)
         except Exception as error:  # noqa: BLE001 - whatever an action raises is its outcome
             failure = self._runner.failure(error, call.path)
             return Outcome(self._tail.view().ts, failure=failure, log_lines=log.lines)

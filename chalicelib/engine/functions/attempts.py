@@ -12,12 +12,11 @@ from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.functions.calls import (
     Call,
     Kind,
-    arguments_object,
     resolve,
-    table_of,
 )
 from chalicelib.engine.functions.context import Auth
 from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.exchange import arguments_of, value_of
 from chalicelib.engine.functions.isolation import isolated
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome
@@ -101,12 +100,12 @@ class Attempts:
             if request is not None:
                 _look_up(transaction, request)
             target = resolve(self._registry, call, kind)
-            arguments = target.function.signature.decode_args(
-                arguments_object(call.arguments), table_of(transaction.catalogue)
-            )
+            tables = transaction.table_of
+            arguments = arguments_of(target, call.arguments, tables)
             ctx = scope.context(target.function)
             result = isolated(target.function, ctx, **arguments)
-            value = target.function.signature.encode_result(result)
+            judged = self._registry.judges_results
+            value = value_of(target, result, tables, judged=judged)
         except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
             error = raised
         for warning in transaction.usage.warnings():

@@ -1,20 +1,16 @@
 """A call: which function, with what, for whom."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from chalicelib.engine.auth import AdminIdentity, Caller
-from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.errors import (
     BadArguments,
     FunctionNotFound,
-    InvalidId,
     WrongFunctionKind,
 )
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
-from chalicelib.engine.values.ids import decode_id
 
 Kind = Literal["query", "mutation", "action"]
 
@@ -88,16 +84,3 @@ def arguments_object(text: bytes) -> bytes:
 
 
 _WANTED = "Arguments must be an object, or an array that holds just one object."
-
-
-def table_of(catalogue: Catalogue) -> Callable[[str], str | None]:
-    """How ids in arguments are judged: the table of a text, or None if it is no id."""
-    names = catalogue.names()
-
-    def find(text: str) -> str | None:
-        try:
-            return names.get(decode_id(text)[0])
-        except InvalidId:
-            return None
-
-    return find

@@ -2,11 +2,7 @@
 
 from typing import Any, Final
 
-MAX_LINES: Final = 256
-"""Lines kept of one call. Source: the wire's limits (log lines per function)."""
-
-MAX_LINE_CHARS: Final = 32_768
-"""Characters kept of one line. Source: the same."""
+from chalicelib.engine.limits import MAX_LOG_LINE_BYTES, MAX_LOG_LINES
 
 
 class Log:
@@ -41,9 +37,20 @@ class Log:
         self._add("ERROR", values)
 
     def _add(self, level: str, values: tuple[Any, ...]) -> None:
-        if len(self._lines) < MAX_LINES:
+        if len(self._lines) < MAX_LOG_LINES:
             text = " ".join(_inspect(value) for value in values)
-            self._lines.append(f"[{level}] {text}"[:MAX_LINE_CHARS])
+            self._lines.append(_cut(f"[{level}] {text}"))
+
+
+def _cut(line: str) -> str:
+    """Keep as much of a line as its limit lets through, and no half of a character."""
+    if len(line) * _WIDEST_CHARACTER <= MAX_LOG_LINE_BYTES:
+        return line
+    kept = line.encode(errors="replace")[:MAX_LOG_LINE_BYTES]
+    return kept.decode(errors="ignore")
+
+
+_WIDEST_CHARACTER: Final = 4  # bytes in UTF-8
 
 
 def _inspect(value: Any) -> str:

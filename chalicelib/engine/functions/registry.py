@@ -55,7 +55,12 @@ class Registry:
         lazy: bool = False,
         addresses: Addresses = _NOWHERE,
     ) -> None:
-        """Import ``packages``; ``lazy`` leaves a function's types until its first call."""
+        """Import ``packages``.
+
+        ``lazy`` leaves a function's types until its first call, and trusts its results: what
+        is wrong with either was found before the deployment.
+        """
+        self.judges_results: Final = not lazy
         self.packages: Final = tuple(packages)
         self.addresses: Final = addresses
         modules = [found for package in (*packages, _BUILTIN) for found in _walk(package)]

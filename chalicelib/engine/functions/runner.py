@@ -20,7 +20,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.functions.attempts import Answered, Attempts, Run
 from chalicelib.engine.functions.cache import QueryCache
-from chalicelib.engine.functions.calls import Call, table_of
+from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.turns import Turns
@@ -318,7 +318,7 @@ class Runner:
 
     def table_of(self) -> Callable[[str], str | None]:
         """How an action's arguments are judged: the table of an id, at the known log's end."""
-        return table_of(self._attempts.begin(self._tail.view()).catalogue)
+        return self._attempts.begin(self._tail.view()).table_of
 
     def catalogue(self, *, known: bool = False) -> Catalogue:
         """The catalogue at the log's end, or ``known``: as far as that has been read."""

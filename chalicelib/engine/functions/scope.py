@@ -7,7 +7,6 @@ import msgspec
 from chalicelib.engine.database.documents import Access, Reader, Writer
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.functions.calls import table_of
 from chalicelib.engine.functions.context import (
     Auth,
     MutationCtx,
@@ -66,7 +65,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     def _scheduler(self, db: Writer) -> Scheduler:
         now_ms = self.determinism.now_ms
         scheduling = in_transaction(
-            JobBook(db, now_ms), now_ms, table_of(self.transaction.catalogue), self.job
+            JobBook(db, now_ms), now_ms, self.transaction.table_of, self.job
         )
         return Scheduler(self.registry, scheduling, self.scheduled)
 
@@ -76,7 +75,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         """Run a function that another one calls, by the same rules as if a client did."""
         signature = function.signature
         raw = signature.encode_args(signature.bind(args, kwargs))
-        arguments = signature.decode_args(raw, table_of(self.transaction.catalogue))
+        arguments = signature.decode_args(raw, self.transaction.table_of)
         with self.transaction.rolled_back_on_error():
             result = function(self.context(function), **arguments)
             # Neither side sees what the other does to the value afterwards.

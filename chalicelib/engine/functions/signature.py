@@ -20,7 +20,6 @@ from chalicelib.engine.errors import (
     TypeMismatch,
 )
 from chalicelib.engine.schema import wire_name
-from chalicelib.engine.values import encoding
 from chalicelib.engine.values.types import (
     Node,
     ObjectOf,
@@ -118,7 +117,7 @@ class Signature:
             ReturnsValidationError: It is not what the signature promises.
         """
         try:
-            self._result.judge(encoding.decode(raw), table_of)
+            self._result.check(raw, table_of)
         except TypeMismatch as wrong:
             raise ReturnsValidationError(str(wrong)) from None
 

@@ -5,7 +5,6 @@ On the wire a number is a number, and what JSON lacks is an object with one rese
 base64. Trees share with the value whatever needs no change: leave both alone afterwards.
 """
 
-import base64
 import binascii
 import math
 import struct
@@ -224,13 +223,19 @@ def _revive_special(name: str, payload: Any) -> Value:
         revive = _SPECIAL[name]
     except KeyError:
         raise InvalidValue(f"unknown special form {name[:40]!r}") from None
-    try:
-        data = base64.b64decode(payload, validate=True) if type(payload) is str else None
-    except ValueError:  # which binascii.Error is
-        data = None
+    data = _from_base64(payload) if type(payload) is str else None
     if data is None:
         raise InvalidValue(f"{name} needs text in base64")
     return revive(data)
+
+
+def _from_base64(text: str) -> bytes | None:
+    """Read base64 if it is the one text for its bytes: Python would take others, too."""
+    try:
+        data = binascii.a2b_base64(text)
+    except ValueError:  # which binascii.Error is
+        return None
+    return data if _base64(data) == text else None
 
 
 def _revive_int64(data: bytes) -> Int64:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.engine.functions.log_lines import MAX_LINE_CHARS, MAX_LINES, Log
+from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.limits import MAX_LOG_LINE_BYTES, MAX_LOG_LINES
 
 
 def test_every_level_is_named_as_clients_parse_it() -> None:
@@ -53,16 +54,26 @@ def test_several_values_stand_on_one_line() -> None:
 def test_a_line_is_cut_and_still_begins_with_its_level() -> None:
     said = Log()
 
-    said.info("x" * (MAX_LINE_CHARS + 10))
+    said.info("x" * (MAX_LOG_LINE_BYTES + 10))
 
-    assert len(said.lines[0]) == MAX_LINE_CHARS
+    assert len(said.lines[0]) == MAX_LOG_LINE_BYTES
     assert re.match(r"\[INFO\] 'x+$", said.lines[0])
 
 
 def test_lines_beyond_the_limit_are_dropped() -> None:
     said = Log()
 
-    for number in range(MAX_LINES + 5):
+    for number in range(MAX_LOG_LINES + 5):
         said.info(number)
 
-    assert said.lines[-1] == f"[INFO] {MAX_LINES - 1}"
+    assert said.lines[-1] == f"[INFO] {MAX_LOG_LINES - 1}"
+
+
+def test_a_long_line_is_cut_between_characters_by_its_bytes() -> None:
+    said = Log()
+
+    said.info("😀" * MAX_LOG_LINE_BYTES)
+
+    (line,) = said.lines
+    assert MAX_LOG_LINE_BYTES - 4 < len(line.encode()) <= MAX_LOG_LINE_BYTES
+    assert set(line.removeprefix("[INFO] '")) == {"😀"}

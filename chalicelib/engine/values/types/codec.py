@@ -12,7 +12,12 @@ from chalicelib.engine.values import encoding
 from chalicelib.engine.values.types.describe import Role
 from chalicelib.engine.values.types.hints import type_of
 from chalicelib.engine.values.types.judge import Judge, TableOf
-from chalicelib.engine.values.types.search import Search, search_decoded, search_results
+from chalicelib.engine.values.types.search import (
+    Search,
+    search_decoded,
+    search_results,
+    search_uninserted,
+)
 from chalicelib.engine.values.types.tree import BigInt, Bytes, Node, holds
 from chalicelib.engine.values.value import Int64, Value
 
@@ -35,6 +40,7 @@ class TypeCodec:
         self._always_judged = holds(self.tree, Bytes, BigInt)
         self._search_decoded = search_decoded(self.tree)
         self._search_results = search_results(self.tree)
+        self._search_uninserted = search_uninserted(self.tree)
 
     def decode(self, raw: bytes, table_of: TableOf | None = None) -> Any:
         """Read encoded JSON; ids are looked at only if ``table_of`` is given.
@@ -95,6 +101,16 @@ class TypeCodec:
             InvalidValue: Something inside is not a value.
         """
         return encode_searched(value, self._search_results)[1]
+
+    def check(self, raw: bytes, table_of: TableOf | None = None) -> None:
+        """Refuse encoded JSON that is not of this type, documents that have no id included.
+
+        Raises:
+            TypeMismatch: It is not of this type.
+        """
+        decoded = self.decode(raw, table_of)
+        if self._search_uninserted is not None and self._search_uninserted(decoded, None):
+            self.judge(encoding.decode(raw), table_of)
 
     def judge_encoded(self, raw: bytes, table_of: TableOf | None = None) -> None:
         """Refuse encoded JSON that is not of this type.

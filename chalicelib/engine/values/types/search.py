@@ -43,6 +43,7 @@ class _Look:
 
     leaf: Callable[[Node], Search | None]
     limits: bool = True
+    uninserted: bool = False
 
 
 def search_decoded(node: Node) -> Search | None:
@@ -63,6 +64,11 @@ def search_documents(node: Node) -> Search | None:
 def search_ids(node: Node) -> Search | None:
     """Look for ids that name another table than they should."""
     return _compile(node, _Look(_leaf_id, limits=False))
+
+
+def search_uninserted(node: Node) -> Search | None:
+    """Look for documents without an id, which were made and not inserted."""
+    return _compile(node, _Look(lambda _: None, limits=False, uninserted=True))
 
 
 def is_plain(value: Any) -> bool:
@@ -127,6 +133,10 @@ def _is_special_float(value: Any, _table_of: TableOf | None) -> bool:
 
 def _is_special_any(value: Any, _table_of: TableOf | None) -> bool:
     return not is_plain(value)
+
+
+def _is_unset(value: Any, _table_of: TableOf | None) -> bool:
+    return value is UNSET
 
 
 def _always(_value: Any, _table_of: TableOf | None) -> bool:
@@ -231,6 +241,8 @@ def _record_search(key: Search | None, value: Search | None) -> Search:
 def _object_search(node: ObjectOf, look: _Look) -> Search | None:
     always: list[tuple[str, Search]] = []
     maybe: list[tuple[str, Search]] = []
+    if look.uninserted and node.table is not None:
+        always.append(("_id", _is_unset))
     for field in node.fields:
         found = _compile(field.node, look)
         if found is not None and field.attribute is not None:

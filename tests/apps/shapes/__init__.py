@@ -1,0 +1,1 @@
+"""An app with a function for each type of the wire."""
