@@ -15,6 +15,7 @@ from chalicelib.adapters.sqlite.files import (
     open_writer,
     typed_errors,
 )
+from chalicelib.adapters.sqlite.row_cache import Unknown
 from chalicelib.adapters.sqlite.writer import Answered, Writer, put_rows
 from chalicelib.engine.errors import StorageCorrupt
 from chalicelib.engine.log import Entry, Row, decode_entry
@@ -163,7 +164,16 @@ class SqlitePersistence:
         return self._writer.applied == expected and applied == expected
 
     def scan(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
-        """Read rows in key order."""
+        """Read rows in key order: from memory, if they were read before."""
+        cache = self._writer.cache
+        page = cache.page(interval, reverse=reverse, limit=limit)
+        if page is None:
+            writes = cache.writes
+            page = self._scan_file(interval, reverse=reverse, limit=limit)
+            cache.keep_page(interval, page, reverse=reverse, limit=limit, writes=writes)
+        return page
+
+    def _scan_file(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
         query, values = _SCAN, [interval.index, interval.low]
         if interval.high is not None:
             query += " AND key < ?"
@@ -179,7 +189,16 @@ class SqlitePersistence:
         return Page(rows, rows[-1].key if reverse else found[limit][0])
 
     def get(self, index: int, key: bytes) -> Row | None:
-        """Read one row."""
+        """Read one row: from memory, if it was read before."""
+        cache = self._writer.cache
+        row = cache.row(index, key)
+        if isinstance(row, Unknown):
+            writes = cache.writes
+            row = self._get_of_file(index, key)
+            cache.keep_row(index, key, row, writes)
+        return row
+
+    def _get_of_file(self, index: int, key: bytes) -> Row | None:
         with self._readers.borrow() as connection:
             found = connection.execute(
                 "SELECT ts, id, image FROM rows"

@@ -5,11 +5,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
 from chalicelib.adapters.sqlite.files import typed
+from chalicelib.adapters.sqlite.row_cache import RowCache
 from chalicelib.adapters.sqlite.tombstones import Tombstones
 from chalicelib.engine.errors import (
     BelowHorizon,
@@ -18,7 +21,7 @@ from chalicelib.engine.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from chalicelib.engine.log import Entry, encode_entry, newest_rows
+from chalicelib.engine.log import Entry, Row, encode_entry, newest_rows
 from chalicelib.engine.persistence import Marks
 
 GROUP_ENTRIES: Final = 512
@@ -33,11 +36,18 @@ KEPT_ENTRIES: Final = 20_000
 KEPT_BYTES: Final = 64 << 20
 """Those entries weigh no more than this, in bytes of memory."""
 
-PUT_ENTRY: Final = "INSERT INTO log VALUES (?, ?)"
+_PUT_ENTRIES: Final = "INSERT INTO log VALUES {}"
 
-PUT_ROW: Final = """
-INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT (idx, key) DO UPDATE
+_PUT_ROWS: Final = """
+INSERT INTO rows VALUES {} ON CONFLICT (idx, key) DO UPDATE
 SET ts = excluded.ts, id = excluded.id, image = excluded.image WHERE excluded.ts > rows.ts
+"""
+
+_AT_ONCE: Final = (128, 32, 8, 1)
+"""How many rows one statement writes: as many as are left, in few statements.
+
+Each statement lets other threads run, and then waits for them. The first number times five
+columns stays far below the 32,766 values that a statement may have.
 """
 
 _logger = logging.getLogger(__name__)
@@ -91,6 +101,7 @@ class Writer:
         self.on_commit: Callable[[int], None] | None = None
         self._connection = connection
         self._tombstones = Tombstones(time.monotonic(), marks.applied)
+        self.cache = RowCache()
         self._sizes: dict[int, int] = {}
         self._kept_bytes = 0
         self._pending: dict[int, _Pending] = {}
@@ -141,12 +152,18 @@ class Writer:
                 pending.settled()
 
     def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Do ``work`` in a transaction of its own.
+        """Do ``work`` in a transaction of its own; rows in memory are forgotten.
 
         Raises:
             StorageFull, StorageUnavailable, StorageCorrupt: Nothing was written.
             OutcomeUnknown: The transaction may have been committed.
         """
+        try:
+            self._transact(work)
+        finally:
+            self.cache.clear()
+
+    def _transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
         with self._file:
             committing = False
             try:
@@ -214,31 +231,33 @@ class Writer:
 
     def _commit(self, group: Sequence[_Pending]) -> None:
         try:
-            entries = [pending.entry for pending in group]
-            self.transact(lambda connection: self._write(connection, group, entries))
+            rows = newest_rows([pending.entry for pending in group])
+            self._transact(lambda connection: self._write(connection, group, rows))
         except EngineError as error:
             self._fail(group, error)
         except Exception as error:
             _logger.exception("a group of %d entries could not be written", len(group))
             self._fail(group, StorageUnavailable(str(error)))
         else:
-            self._publish(group)
+            self._publish(group, rows)
 
     def _write(
         self,
         connection: sqlite3.Connection,
         group: Sequence[_Pending],
-        entries: list[Entry],
+        rows: Sequence[Row],
     ) -> None:
-        connection.executemany(PUT_ENTRY, [(put.entry.ts, put.data) for put in group])
-        put_rows(connection, entries)
-        connection.execute("UPDATE marks SET applied = ?", (entries[-1].ts,))
+        _put(connection, _PUT_ENTRIES, [(put.entry.ts, put.data) for put in group])
+        _put(connection, _PUT_ROWS, [_columns(row) for row in rows])
+        connection.execute("UPDATE marks SET applied = ?", (group[-1].entry.ts,))
         until = self._tombstones.ripe(time.monotonic(), self.head)
         if until is not None:
             self._tombstones.drop(connection, until)
 
-    def _publish(self, group: Sequence[_Pending]) -> None:
+    def _publish(self, group: Sequence[_Pending], rows: Sequence[Row]) -> None:
         last = group[-1].entry.ts
+        # Before the head moves: who sees it there reads rows that are at least as new.
+        self.cache.written(rows)
         with self._lock:
             for pending in group:
                 self._keep(pending)
@@ -265,6 +284,7 @@ class Writer:
 
     def _fail(self, group: Sequence[_Pending], error: EngineError) -> None:
         """Refuse ``group``, and all that was submitted behind it: their place is gone."""
+        self.cache.clear()  # what is in the file is not known for certain
         with self._lock:
             behind = list(self._pending.values())[len(group) :]
             self._pending.clear()
@@ -298,7 +318,26 @@ class Writer:
 
 def put_rows(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     """Write the rows of consecutive entries, each if the row there is older."""
-    connection.executemany(
-        PUT_ROW,
-        [(row.index, row.key, row.ts, row.id, row.image) for row in newest_rows(entries)],
-    )
+    _put(connection, _PUT_ROWS, [_columns(row) for row in newest_rows(entries)])
+
+
+def _columns(row: Row) -> tuple[int, bytes, int, bytes, bytes | None]:
+    return row.index, row.key, row.ts, row.id, row.image
+
+
+def _put(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Run an INSERT with many rows at once."""
+    at = 0
+    while at < len(rows):
+        size = next(size for size in _AT_ONCE if size <= len(rows) - at)
+        columns = list(chain.from_iterable(rows[at : at + size]))
+        connection.execute(_statement(statement, size, len(rows[at])), columns)
+        at += size
+
+
+@lru_cache
+def _statement(statement: str, size: int, width: int) -> str:
+    one = f"({', '.join('?' * width)})"
+    return statement.format(", ".join([one] * size))
