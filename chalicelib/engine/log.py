@@ -41,13 +41,13 @@ IndexKey = tuple[int, bytes]
 """The id of an index and a row key in it."""
 
 
-class Request(msgspec.Struct, frozen=True, array_like=True):
+class Request(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """The name of a client's request: it is answered once, however often it is sent."""
 
     session: str
     number: int
 
-    @property
+    @cached_property
     def key(self) -> IndexKey:
         """Where the answer to this request is kept."""
         return REQUESTS_INDEX, stored_key(key_bytes([self.session, float(self.number)]))
@@ -101,8 +101,13 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     @cached_property
     def weight(self) -> int:
         """About how many bytes the entry takes in memory."""
-        images = sum(len(w.before or b"") + len(w.after or b"") + 200 for w in self.writes)
-        return 500 + images + len(self.result or b"")
+        images = sum(len(w.before or b"") + len(w.after or b"") + 500 for w in self.writes)
+        return 1000 + images + len(self.result or b"")
+
+    @cached_property
+    def rows(self) -> "tuple[Row, ...]":
+        """What :func:`rows` gives: it is asked for by whoever reads, and by whoever writes."""
+        return tuple(rows(self))
 
     def touched(self) -> Iterator[IndexKey]:
         """Every row key that this entry touches: what conflicts and wake-ups are decided on."""
@@ -151,7 +156,7 @@ def rows(entry: Entry) -> Iterator[Row]:
 
 def newest_rows(entries: Sequence[Entry]) -> list[Row]:
     """The rows of consecutive entries, of each key the newest only."""
-    found = {(row.index, row.key): row for entry in entries for row in rows(entry)}
+    found = {(row.index, row.key): row for entry in entries for row in entry.rows}
     return list(found.values())
 
 

@@ -138,7 +138,7 @@ class Platform:
             verify=verify,
             report=report,
         )
-        backend.runner._turns = VirtualTurns(self.world)  # type: ignore[assignment]  # sleeps in virtual time
+        backend.runner.mutations.turns = VirtualTurns(self.world)  # type: ignore[assignment]  # sleeps in virtual time
         backend._committer._line = VirtualLock(self.world)  # type: ignore[assignment]  # likewise
         return backend
 

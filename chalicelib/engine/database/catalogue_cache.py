@@ -26,23 +26,31 @@ class CatalogueCache:
         It is read without being pinned: every run has its key in the read set, so that a
         run with the wrong one is found out like any other torn read.
         """
-        ts = snapshot.ts
+        index, key = CATALOGUE_KEY
+        if snapshot.view.settled < snapshot.ts and key in snapshot.view.overlay.get(
+            index, ()
+        ):
+            # It may yet fail: of no use to others.
+            return _read(snapshot)
+        ts = snapshot.view.settled
         with self._lock:
             if self._from <= ts <= self._until:
                 return self._held
             until = self._until
         if 0 <= until < ts:
             entries = self._tail.since(until, ts)
-            if entries is not None and not any(
-                CATALOGUE_KEY in e.touched() for e in entries
-            ):
+            if entries is not None and not any(index in e.keys_by_index for e in entries):
                 with self._lock:
                     if self._until == until:
                         self._until = ts
                     return self._held
-        row = snapshot.get(CATALOGUE_KEY)
-        found = decode_catalogue(row.image) if row is not None and row.image else _EMPTY
+        found = _read(snapshot)
         with self._lock:
             if ts > self._until:
                 self._held, self._from, self._until = found, ts, ts
         return found
+
+
+def _read(snapshot: Snapshot) -> Catalogue:
+    row = snapshot.get(CATALOGUE_KEY)
+    return decode_catalogue(row.image) if row is not None and row.image else _EMPTY

@@ -1,11 +1,13 @@
 """Commit: one conditional put (docs/design.md 2), and keeping the rows near the log's end."""
 
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import Final
 
 import msgspec
 
+from chalicelib.engine.database.ahead import Ahead
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.errors import EngineError, OutcomeUnknown
@@ -33,6 +35,10 @@ PUT_PAUSE_MS: Final = 50.0
 """Pause before an unanswered put is repeated."""
 
 
+Landing = Callable[[], Entry]
+"""Waits until a commit is in the log; what was begun may yet fail."""
+
+
 class Conflicted(EngineError):
     """Somebody else committed a change to what this transaction has read."""
 
@@ -45,7 +51,24 @@ class Committer:
     def __init__(self, persistence: Persistence, tail: LogTail, clock: Clock) -> None:
         self._persistence, self._tail, self._clock = persistence, tail, clock
         self._pipeline = persistence if isinstance(persistence, Pipelined) else None
+        self._ahead = Ahead(self._pipeline, tail) if self._pipeline is not None else None
         self._line = Lock()
+
+    def newest(self, *, refresh: bool = False) -> View:
+        """What a mutation should read: as little as possible can overtake it.
+
+        Where entries are under way they are part of it. ``refresh`` reads the log's end anew.
+        """
+        if self._ahead is not None:
+            return self._ahead.view()
+        return self._tail.refresh() if refresh else self._tail.view()
+
+    def settle(self, read: View) -> bool:
+        """Wait until all that ``read`` holds is durable; False if some of it is gone.
+
+        What was read there is told to nobody before.
+        """
+        return self._ahead is None or self._ahead.settle(read)
 
     def commit(self, read: View, read_set: ReadSet, draft: Callable[[int], Entry]) -> Entry:
         """Commit what was read at ``read``; ``draft`` gives the entry for a timestamp.
@@ -57,8 +80,27 @@ class Committer:
             Conflicted: the reads are no longer valid. Nothing was written.
             OutcomeUnknown: a put was not answered in time.
         """
-        if self._pipeline is not None:
-            return self._commit_in_line(self._pipeline, read.ts, read_set, draft)
+        return self.begin(read, read_set, draft)()
+
+    def begin(
+        self, read: View, read_set: ReadSet, draft: Callable[[int], Entry]
+    ) -> Landing:
+        """Begin to commit; what to call for the entry, once it is in the log.
+
+        Where commits are made in groups the next mutation need not wait for that.
+
+        Raises:
+            Conflicted: the reads are no longer valid. Nothing was written.
+            OutcomeUnknown: a put was not answered in time.
+        """
+        if self._pipeline is not None and self._ahead is not None:
+            return self._begin_in_line(self._pipeline, self._ahead, read, read_set, draft)
+        entry = self._commit_alone(read, read_set, draft)
+        return lambda: entry
+
+    def _commit_alone(
+        self, read: View, read_set: ReadSet, draft: Callable[[int], Entry]
+    ) -> Entry:
         self._help_when_far_behind(read)
         checked = read.ts
         entry = draft(checked + 1)
@@ -77,39 +119,38 @@ class Committer:
         self._tail.committed(entry)
         return entry
 
-    def _commit_in_line(
+    def _begin_in_line(
         self,
         pipeline: Pipelined,
-        checked: int,
+        ahead: Ahead,
+        read: View,
         read_set: ReadSet,
         draft: Callable[[int], Entry],
-    ) -> Entry:
-        """Commit behind what is under way, validated against it, and wait for the disk."""
+    ) -> Landing:
+        """Take the place behind what is under way, validated against it."""
         while True:
             with self._line:
-                under_way = pipeline.under_way()
-                # Read afterwards: what is no longer under way is in the tail, or has failed.
-                head = self._tail.refresh().ts
-                later = self._tail.since(checked, head)
-                if later is None or read_set.touched_by_any(later):
-                    raise Conflicted("overtaken by an entry of the tail")
-                checked = head
-                ahead = [entry for entry in under_way if entry.ts > head]
-                rival = next((e for e in ahead if read_set.touched_by(e)), None)
-                entry = draft((ahead[-1].ts if ahead else head) + 1)
+                head, under_way = ahead.look()
+                if not ahead.still_holds(read, head, under_way):
+                    raise Conflicted("what was read has not been written")
+                later = self._tail.since(read.ts, head.ts) if read.ts < head.ts else ()
+                behind = [entry for entry in under_way if entry.ts > read.ts]
+                if later is None or read_set.touched_by_any((*later, *behind)):
+                    raise Conflicted("overtaken by an entry of the tail, or under way")
+                entry = draft((under_way[-1].ts if under_way else head.ts) + 1)
                 try:
-                    answer = pipeline.submit(entry) if rival is None else None
+                    answer = pipeline.submit(entry)
                 except AssertionError:
                     continue  # those ahead have failed meanwhile: look again
-            if answer is None:
-                # Running again is of no use before that one can be read.
-                pipeline.settle(rival.ts if rival is not None else head)
-                raise Conflicted("overtaken by an entry under way")
-            winner = answer()
-            # Whoever goes on from here sees what it has just committed.
-            self._tail.refresh()
-            if winner is None or winner.transaction == entry.transaction:
-                return winner or entry
+            return partial(self._landed, entry, answer)
+
+    def _landed(self, entry: Entry, answer: Callable[[], Entry | None]) -> Entry:
+        winner = answer()
+        # Whoever goes on from here sees what it has just committed.
+        self._tail.refresh()
+        if winner is not None and winner.transaction != entry.transaction:
+            raise Conflicted("somebody else has the position")
+        return winner or entry
 
     def catch_up(self) -> int:
         """Apply every entry above the watermark, in order, and move it; return where it is."""

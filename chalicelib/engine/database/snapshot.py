@@ -66,8 +66,13 @@ class Snapshot:
         """The entries of ``(first, last]``; None if they are not all kept."""
         if last > self.ts:
             self._tail.refresh()
-        entries = self._tail.since(first, last)
-        return entries if entries is not None and len(entries) == last - first else None
+        view = self.view
+        durable = last if last > view.ts else min(last, view.settled)
+        entries = self._tail.since(first, durable) if first < durable else ()
+        if entries is None:
+            return None
+        entries = [*entries, *(e for e in view.entries if durable < e.ts <= last)]
+        return entries if len(entries) == last - first else None
 
     def slices(
         self, interval: Interval, *, reverse: bool, limit: int | None

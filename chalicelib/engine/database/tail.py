@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Final
 
 from chalicelib.engine.errors import BelowHorizon
-from chalicelib.engine.log import Entry, Row, rows
+from chalicelib.engine.log import Entry, Row
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock
 
@@ -34,17 +34,21 @@ Overlay = dict[int, dict[bytes, Row]]
 
 
 class View:
-    """The log as far as ``ts``: rows hold what is up to ``applied``, ``entries`` the rest."""
+    """The log as far as ``ts``: rows hold what is up to ``applied``, ``entries`` the rest.
+
+    Up to ``settled`` it is durable. Only a mutation reads what may yet fail: see ``ahead``.
+    """
 
     def __init__(self, applied: int, ts: int, entries: Sequence[Entry]) -> None:
         self.applied, self.ts, self.entries = applied, ts, entries
+        self.settled = ts
 
     @cached_property
     def overlay(self) -> Overlay:
         """The rows of the entries that may not have been applied."""
         found: Overlay = {}
         for entry in self.entries:
-            for row in rows(entry):
+            for row in entry.rows:
                 found.setdefault(row.index, {})[row.key] = row
         return found
 

@@ -5,47 +5,31 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.auth import Caller, user_of
+from chalicelib.engine.auth import Caller
 from chalicelib.engine.database.catalogue import Catalogue
-from chalicelib.engine.database.committer import Committer, Conflicted, Draft
+from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.counts import keep_counts
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import (
     BelowHorizon,
-    EntryTooLarge,
-    OptimisticConcurrencyControlFailure,
-    ResultTooLarge,
 )
-from chalicelib.engine.functions.attempts import Answered, Attempts, Run
+from chalicelib.engine.functions.attempts import Attempts, Run
 from chalicelib.engine.functions.cache import QueryCache
 from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.mutations import Mutations
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
 from chalicelib.engine.functions.registry import Registry
-from chalicelib.engine.functions.turns import Turns
-from chalicelib.engine.log import Entry, Request
+from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, CursorSeal, Ids
-
-MAX_MUTATION_RUNS: Final = 64
-"""Runs of one mutation before its conflicts are reported.
-
-After the first conflict the runs of one process take turns, so that only other processes can
-overtake one; each of these runs loses to a commit, so the log as a whole makes progress.
-"""
 
 FREE_QUERY_RUNS: Final = 4
 """Runs of a query at ever newer timestamps before one is pinned, which always finishes."""
 
-MUTATION_PATIENCE_MS: Final = 3000.0
-"""How long one mutation is run again and again, once it is its turn."""
-
 MAX_PAST_ENTRIES: Final = 2000
 """How many commits back a query may be run: each is held in memory to be undone."""
-
-BACKOFF_MS: Final = 2.0
-"""Pause after a conflict, times the number of runs so far, up to 20 of them."""
 
 
 def ignore(_path: str, _statistics: Statistics) -> None:
@@ -81,7 +65,9 @@ class Runner:
             registry, persistence, tail, clock=clock, ids=ids, cursors=cursors
         )
         self.cache = QueryCache(tail)
-        self._turns = Turns()
+        self.mutations = Mutations(
+            self._attempts, tail, committer, clock=clock, ids=ids, judged=self._judged
+        )
 
     def query_at(self, call: Call, view: View, *, pinned: bool) -> Outcome:
         """Run a query once at ``view``.
@@ -169,78 +155,7 @@ class Runner:
             OptimisticConcurrencyControlFailure: others kept committing first.
             OutcomeUnknown: a put was not answered.
         """
-        limit = max_value_bytes
-        if not self._turns.is_long(call.path):
-            outcome = self._mutate_once(call, request, self._tail.view(), limit=limit)
-            if outcome is not None:
-                return outcome
-        with self._turns.taken(call.path):
-            deadline_ms = self._clock.now_ms() + MUTATION_PATIENCE_MS
-            for run in range(1, MAX_MUTATION_RUNS):
-                outcome = self._mutate_once(
-                    call, request, self._tail.refresh(), limit=limit
-                )
-                if outcome is not None:
-                    return outcome
-                if self._clock.now_ms() > deadline_ms:
-                    break
-                self._clock.wait_ms(BACKOFF_MS * min(run, 20))
-        raise OptimisticConcurrencyControlFailure(
-            f"{call.path} kept conflicting with other mutations; nothing was written, "
-            f"try again"
-        )
-
-    def _mutate_once(
-        self,
-        call: Call,
-        request: Request | None,
-        view: View,
-        *,
-        limit: int | None,
-    ) -> Outcome | None:
-        """Run and commit at ``view``; None if the reads were overtaken."""
-        run = self._attempts.run(call, "mutation", view, pinned=False, request=request)
-        if limit is not None and len(run.value or b"") > limit:
-            too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
-            run = msgspec.structs.replace(run, value=None, error=too_long)
-        answered = run.error
-        if isinstance(answered, Answered):
-            if answered.outcome.ts > view.ts:
-                # What follows in this process must not be older than the answer.
-                self._tail.refresh()
-            return answered.outcome
-        writes = run.transaction.writes() if run.error is None else ()
-        read_set = run.transaction.read_set
-        if not writes:
-            head = self._tail.refresh()
-            if not self._holds(read_set, view, head):
-                return None
-            return self.vouch(self._outcome(run, head.ts), call.path)
-        user = user_of(call.caller)
-        draft = Entry(
-            ts=0,
-            transaction=self._ids.transaction_id(),
-            wall_ms=int(self._clock.now_ms()),
-            path=call.path,
-            subject=user.token_identifier if user else None,
-            request=request,
-            result=run.value,
-            log_lines=run.log_lines,
-            writes=writes,
-        )
-        try:
-            entry = self._committer.commit(view, read_set, Draft(draft))
-        except Conflicted:
-            return None
-        except EntryTooLarge as error:
-            # Nothing was written, and nothing would be by running it again.
-            too_large = msgspec.structs.replace(run, error=error)
-            head = self._tail.refresh()
-            valid = self._holds(read_set, view, head)
-            return (
-                self.vouch(self._outcome(too_large, head.ts), call.path) if valid else None
-            )
-        return self.vouch(self._outcome(run, entry.ts), call.path)
+        return self.mutations.run(call, request, max_value_bytes=max_value_bytes)
 
     def was_answered(self, request: Request) -> bool:
         """Tell whether the log holds an answer to ``request``, or a claim of it."""
@@ -254,29 +169,10 @@ class Runner:
         Raises:
             OutcomeUnknown: a put was not answered.
         """
-        user = user_of(caller)
-        for _ in range(MAX_MUTATION_RUNS):
-            view = self._tail.refresh()
-            transaction = self._attempts.begin(view)
-            if transaction.answer_row(request.key) is not None:
-                return False
-            draft = Entry(
-                ts=0,
-                transaction=self._ids.transaction_id(),
-                wall_ms=int(self._clock.now_ms()),
-                path=path,
-                subject=user.token_identifier if user else None,
-                request=request,
-                result=None,
-                log_lines=(),
-                writes=(),
-            )
-            try:
-                self._committer.commit(view, transaction.read_set, Draft(draft))
-            except Conflicted:
-                continue
-            return True
-        raise OptimisticConcurrencyControlFailure(f"{path} could not be claimed; try again")
+        return self.mutations.claim(request, path, caller)
+
+    def _judged(self, run: Run, ts: int, path: str) -> Outcome:
+        return self.vouch(self._outcome(run, ts), path)
 
     def _holds(self, read_set: ReadSet, view: View, head: View) -> bool:
         later = self._tail.since(view.ts, head.ts)

@@ -20,7 +20,7 @@ from chalicelib.engine.errors import (
     ResultTooLarge,
 )
 from chalicelib.engine.functions.calls import Call
-from chalicelib.engine.functions.runner import MAX_MUTATION_RUNS
+from chalicelib.engine.functions.mutations import MAX_MUTATION_RUNS
 from chalicelib.engine.log import Entry, Request
 from chalicelib.engine.persistence import Interval
 from tests.trial import Interrupted, Trial, user, value

@@ -3,6 +3,7 @@
 from tests.simulation.guards.guard import ENGINE, MEMORY, Edit, Guard
 
 COMMITTER = ENGINE + "database/committer.py"
+MUTATIONS = ENGINE + "functions/mutations.py"
 RUNNER = ENGINE + "functions/runner.py"
 ATTEMPTS = ENGINE + "functions/attempts.py"
 CACHE = ENGINE + "functions/cache.py"
@@ -100,8 +101,8 @@ COMMITS = (
         "calm",
         (
             Edit(
-                RUNNER,
-                "            if not self._holds(read_set, view, head):\n                return None\n",
+                MUTATIONS,
+                "        if not self._holds(run, view, head):\n            return None\n",
                 "",
             ),
         ),
@@ -210,10 +211,26 @@ COMMITS = (
         (
             Edit(
                 COMMITTER,
-                "rival = next((e for e in ahead if read_set.touched_by(e)), None)",
-                "rival = None if ahead else None",
+                "read_set.touched_by_any((*later, *behind))",
+                "read_set.touched_by_any((*later, *behind[:0]))",
             ),
         ),
+    ),
+    Guard(
+        "what a mutation read under way is there when it commits",
+        "local failing",
+        (
+            Edit(
+                COMMITTER,
+                "if not ahead.still_holds(read, head, under_way):",
+                "if False:",
+            ),
+        ),
+    ),
+    Guard(
+        "what was read under way is durable before anybody is told",
+        "local failing",
+        (Edit(MUTATIONS, "if not self._committer.settle(view):", "if False:"),),
     ),
     Guard(
         "an action is claimed before it runs",

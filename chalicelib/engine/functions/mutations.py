@@ -1,0 +1,186 @@
+"""Runs mutations: each once, until it has committed or has failed on valid reads."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.auth import Caller, user_of
+from chalicelib.engine.database.committer import Committer, Conflicted, Draft, Landing
+from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.errors import (
+    EntryTooLarge,
+    OptimisticConcurrencyControlFailure,
+    ResultTooLarge,
+)
+from chalicelib.engine.functions.attempts import Answered, Attempts, Run
+from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.turns import Turns
+from chalicelib.engine.log import Entry, Request
+from chalicelib.engine.ports import Clock, Ids
+
+MAX_MUTATION_RUNS: Final = 64
+"""Runs of one mutation before its conflicts are reported.
+
+After the first conflict the runs of one process take turns, so that only other processes can
+overtake one; each of these runs loses to a commit, so the log as a whole makes progress.
+"""
+
+MUTATION_PATIENCE_MS: Final = 3000.0
+"""How long one mutation is run again and again, once it is its turn."""
+
+BACKOFF_MS: Final = 2.0
+"""Pause after a conflict, times the number of runs so far, up to 20 of them."""
+
+Finish = Callable[[], Outcome | None]
+"""Waits for the end of a run; None if what it read does not hold after all."""
+
+
+class Mutations:
+    """Runs mutations one after another where they conflict.
+
+    ``judged`` makes an outcome of a run whose reads were found valid at a timestamp.
+    """
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        tail: LogTail,
+        committer: Committer,
+        *,
+        clock: Clock,
+        ids: Ids,
+        judged: Callable[[Run, int, str], Outcome],
+    ) -> None:
+        self._attempts, self._tail, self._committer = attempts, tail, committer
+        self._clock, self._ids, self._judged = clock, ids, judged
+        self.turns = Turns()
+
+    def run(
+        self, call: Call, request: Request | None, *, max_value_bytes: int | None
+    ) -> Outcome:
+        """Run a mutation until it has committed, or has failed on valid reads.
+
+        Raises:
+            OptimisticConcurrencyControlFailure: others kept committing first.
+            OutcomeUnknown: a put was not answered.
+        """
+        limit = max_value_bytes
+        if not self.turns.is_long(call.path):
+            finish = self._try(call, request, self._committer.newest(), limit=limit)
+            outcome = finish() if finish is not None else None
+            if outcome is not None:
+                return outcome
+        deadline_ms = self._clock.now_ms() + MUTATION_PATIENCE_MS
+        while True:
+            # The turn ends when the commit has begun: who is next reads what it wrote.
+            finish = self._try_in_turn(call, request, limit=limit)
+            outcome = finish()
+            if outcome is not None:
+                return outcome
+            if self._clock.now_ms() > deadline_ms:
+                raise _kept_conflicting(call.path)
+
+    def claim(self, request: Request, path: str, caller: Caller) -> bool:
+        """Commit that a request is being run; False if somebody has claimed it before.
+
+        Raises:
+            OutcomeUnknown: a put was not answered.
+        """
+        for _ in range(MAX_MUTATION_RUNS):
+            view = self._tail.refresh()
+            transaction = self._attempts.begin(view)
+            if transaction.answer_row(request.key) is not None:
+                return False
+            draft = self._draft(Call(path, b"", caller), request)
+            try:
+                self._committer.commit(view, transaction.read_set, Draft(draft))
+            except Conflicted:
+                continue
+            return True
+        raise OptimisticConcurrencyControlFailure(f"{path} could not be claimed; try again")
+
+    def _try_in_turn(
+        self, call: Call, request: Request | None, *, limit: int | None
+    ) -> Finish:
+        with self.turns.taken(call.path):
+            deadline_ms = self._clock.now_ms() + MUTATION_PATIENCE_MS
+            for run in range(1, MAX_MUTATION_RUNS):
+                view = self._committer.newest(refresh=True)
+                finish = self._try(call, request, view, limit=limit)
+                if finish is not None:
+                    return finish
+                if self._clock.now_ms() > deadline_ms:
+                    break
+                self._clock.wait_ms(BACKOFF_MS * min(run, 20))
+        raise _kept_conflicting(call.path)
+
+    def _try(
+        self, call: Call, request: Request | None, view: View, *, limit: int | None
+    ) -> Finish | None:
+        """Run at ``view`` and begin to commit; None if the reads were overtaken."""
+        run = self._attempts.run(call, "mutation", view, pinned=False, request=request)
+        if limit is not None and len(run.value or b"") > limit:
+            too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
+            run = msgspec.structs.replace(run, value=None, error=too_long)
+        writes = run.transaction.writes() if run.error is None else ()
+        if not writes:
+            return lambda: self._unwritten(call, run, view)
+        draft = self._draft(call, request, run)
+        draft = msgspec.structs.replace(draft, writes=writes)
+        try:
+            landing = self._committer.begin(view, run.transaction.read_set, Draft(draft))
+        except Conflicted:
+            return None
+        except EntryTooLarge as error:
+            # Nothing was written, and nothing would be by running it again.
+            too_large = msgspec.structs.replace(run, error=error)
+            return lambda: self._unwritten(call, too_large, view)
+        return lambda: self._written(call, run, landing)
+
+    def _written(self, call: Call, run: Run, landing: Landing) -> Outcome | None:
+        try:
+            entry = landing()
+        except Conflicted:
+            return None
+        return self._judged(run, entry.ts, call.path)
+
+    def _unwritten(self, call: Call, run: Run, view: View) -> Outcome | None:
+        """The end of a run that writes nothing, if its reads hold."""
+        if not self._committer.settle(view):
+            return None
+        answered = run.error
+        if isinstance(answered, Answered):
+            if answered.outcome.ts > view.ts:
+                # What follows in this process must not be older than the answer.
+                self._tail.refresh()
+            return answered.outcome
+        head = self._tail.refresh()
+        if not self._holds(run, view, head):
+            return None
+        return self._judged(run, head.ts, call.path)
+
+    def _holds(self, run: Run, view: View, head: View) -> bool:
+        later = self._tail.since(view.ts, head.ts)
+        return later is not None and not run.transaction.read_set.touched_by_any(later)
+
+    def _draft(self, call: Call, request: Request | None, run: Run | None = None) -> Entry:
+        user = user_of(call.caller)
+        return Entry(
+            ts=0,
+            transaction=self._ids.transaction_id(),
+            wall_ms=int(self._clock.now_ms()),
+            path=call.path,
+            subject=user.token_identifier if user else None,
+            request=request,
+            result=run.value if run is not None else None,
+            log_lines=run.log_lines if run is not None else (),
+            writes=(),
+        )
+
+
+def _kept_conflicting(path: str) -> OptimisticConcurrencyControlFailure:
+    return OptimisticConcurrencyControlFailure(
+        f"{path} kept conflicting with other mutations; nothing was written, try again"
+    )
