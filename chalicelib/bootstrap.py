@@ -24,8 +24,16 @@ from chalicelib.engine.auth import (
 from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.functions.registry import Addresses, Registry
+from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.persistence import Persistence
-from chalicelib.engine.ports import Gateway, JobQueue, SessionStore, SubscriptionIndex
+from chalicelib.engine.ports import (
+    Clock,
+    Gateway,
+    Ids,
+    JobQueue,
+    SessionStore,
+    SubscriptionIndex,
+)
 from chalicelib.engine.sync.messages import Authenticate
 
 SYSTEM: Final = "chalicelib.system"
@@ -38,6 +46,14 @@ class Stores(msgspec.Struct, frozen=True):
     persistence: Persistence
     sessions: SessionStore
     subscriptions: SubscriptionIndex
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Time, chance and waiting, as the process has them."""
+
+    clock: Clock
+    ids: Ids
+    gate: Callable[[], Gate] = LockGate
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +82,7 @@ def assemble(
     stores: Stores,
     gateway: Gateway,
     jobs: JobQueue,
+    machine: Machine | None = None,
     lazy: bool = False,
 ) -> Deployment:
     """Put a deployment together from its settings and the parts that depend on the place.
@@ -80,7 +97,8 @@ def assemble(
         lazy=lazy,
         addresses=Addresses(settings.cloud_url, settings.site_url),
     )
-    clock, ids = SystemClock(), SystemIds()
+    machine = machine or Machine(SystemClock(), SystemIds())
+    clock = machine.clock
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
     verifier = OidcVerifier(providers, now_ms=clock.now_ms)
@@ -93,7 +111,8 @@ def assemble(
             gateway=gateway,
             jobs=jobs,
             clock=clock,
-            ids=ids,
+            ids=machine.ids,
+            gate=machine.gate,
             cursors=SivCursors(_secret(settings)),
         ),
         behaviour=Behaviour(

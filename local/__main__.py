@@ -14,12 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib import bootstrap
-from chalicelib.bootstrap import Deployment, Stores, assemble
+from chalicelib.bootstrap import Deployment, Machine, Stores, assemble
 from chalicelib.config import BadSetting, Settings, from_environment
 from chalicelib.engine.errors import EngineError
 from chalicelib.engine.ports import Gateway
 from local.banner import greeting
 from local.declarations import write_declarations
+from local.fibers import FiberClock, FiberGate
 from local.identity import (
     admin_key,
     deployment_secret,
@@ -29,7 +30,7 @@ from local.identity import (
 )
 from local.lambda_host import CallRecord
 from local.limits import AWS, LOCAL
-from local.ports import CommitFeed, OwnQueue, OwnSockets
+from local.ports import CommitFeed, OwnQueue, OwnSockets, PooledIds
 from local.queues import Queue
 from local.schedules import Schedule
 from local.server import EventSource, Handlers, LocalServer
@@ -129,7 +130,7 @@ def _in_this_process(
     persistence: Any = (
         MemoryPersistence(on_commit=feed.committed)
         if settings.store == "memory"
-        else SqlitePersistence(settings.directory, on_commit=feed.committed)
+        else SqlitePersistence(settings.directory, on_commit=feed.committed, gate=FiberGate)
     )
     stores = Stores(persistence, MemorySessions(), MemorySubscriptions())
     try:
@@ -195,7 +196,10 @@ def _on_dynamodb(
 def _deployed(
     settings: Settings, stores: Stores, gateway: Gateway, jobs: OwnQueue
 ) -> Deployment:
-    deployment = assemble(settings, stores=stores, gateway=gateway, jobs=jobs)
+    machine = Machine(FiberClock(), PooledIds(), FiberGate)
+    deployment = assemble(
+        settings, stores=stores, gateway=gateway, jobs=jobs, machine=machine
+    )
     deployment.backend.deploy(deployment.code_version)
     bootstrap.use(deployment)
     if settings.types:

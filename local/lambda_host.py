@@ -93,7 +93,9 @@ Log = Callable[[CallRecord], None]
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class Call:
+    """A call that waits, or runs; times are of the monotonic clock."""
+
     event: Event
     what: str
     done: Done | None
@@ -130,11 +132,11 @@ class LambdaFunction:
         self._handler, self._log = handler, log
         self._concurrency, self._timeout_s = concurrency, timeout_s
         self._memory_mb = memory_mb
-        self._inbox: SimpleQueue[_Call | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Call | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._open: dict[int, _Call] = {}
+        self._open: dict[int, Call] = {}
         self._stopped = False
 
     def submit(self, event: Event, *, what: str, done: Done | None = None) -> None:
@@ -151,17 +153,14 @@ class LambdaFunction:
             raise Stopped(self.name)
         if self._inbox.qsize() >= MAX_WAITING:
             raise Throttled(self.name)
-        now = time.monotonic()
-        call = _Call(event, what, done, now, now + self._timeout_s)
-        self._open[id(call)] = call
-        self._inbox.put(call)
+        self._inbox.put(self._opened(event, what, done))
         if not self._idle.acquire(blocking=False):
             self._add_thread()
 
     def attempt(self, event: Event, *, what: str) -> Outcome:
         """Run the handler in this thread, and return what came of it."""
         now = time.monotonic()
-        call = _Call(event, what, None, now, now + self._timeout_s)
+        call = Call(event, what, None, now, now + self._timeout_s)
         outcome = self._run(call)
         self._finish(call, outcome)
         return outcome
@@ -184,6 +183,17 @@ class LambdaFunction:
         """Tell whether calls are waiting or running."""
         return bool(self._open)
 
+    def _opened(self, event: Event, what: str, done: Done | None) -> Call:
+        now = time.monotonic()
+        call = Call(event, what, done, now, now + self._timeout_s)
+        self._open[id(call)] = call
+        return call
+
+    def _close(self, call: Call, outcome: Outcome) -> None:
+        # Whoever takes the call out of the open ones tells its end, so once only.
+        if self._open.pop(id(call), None) is not None:
+            self._finish(call, outcome)
+
     def _add_thread(self) -> None:
         with self._lock:
             if len(self._threads) < self._concurrency:
@@ -195,20 +205,17 @@ class LambdaFunction:
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
-            outcome = self._run(call)
-            # Whoever takes the call out of the open ones tells its end, so once only.
-            if self._open.pop(id(call), None) is not None:
-                self._finish(call, outcome)
-            del call, outcome
+            self._close(call, self._run(call))
+            del call
 
-    def _next(self) -> _Call | None:
+    def _next(self) -> Call | None:
         try:
             return self._inbox.get_nowait()
         except Empty:
             self._idle.release()
             return self._inbox.get()
 
-    def _run(self, call: _Call) -> Outcome:
+    def _run(self, call: Call) -> Outcome:
         call.started = time.monotonic()
         context = LambdaContext(
             self.name, deadline=call.started + self._timeout_s, memory_mb=self._memory_mb
@@ -218,7 +225,7 @@ class LambdaFunction:
         except Exception as error:  # noqa: BLE001 - a Lambda that raises is an outcome
             return Outcome(error=error)
 
-    def _finish(self, call: _Call, outcome: Outcome) -> None:
+    def _finish(self, call: Call, outcome: Outcome) -> None:
         ended = time.monotonic()
         started = call.started or ended
         record = CallRecord(

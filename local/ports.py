@@ -1,9 +1,13 @@
 """The engine's ports over what the local server has in its own process."""
 
+import os
 import threading
 import time
 from typing import Any, Final
 
+from typing_extensions import override
+
+from chalicelib.adapters.system import SystemIds
 from chalicelib.engine.errors import ConnectionGone, MessageTooLarge
 from chalicelib.engine.log import ORIGIN
 from local.connections import Connections, Gone, TooLarge
@@ -14,8 +18,32 @@ MAX_RECORDS: Final = 100
 """Entries in one event of the commit log, as many as the deployed function is given."""
 
 
+POOL_BYTES: Final = 4096
+SEED_BYTES: Final = 16
+
 ATTEMPTS: Final = 5
 """How often an event of the commit log is sent when its handler fails."""
+
+
+class PooledIds(SystemIds):
+    """The machine's chance, many names' worth at a time: each reading lets other threads run."""
+
+    def __init__(self) -> None:
+        self._lock, self._pool, self._used = threading.Lock(), b"", POOL_BYTES
+
+    @override
+    def transaction_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self.seed().hex()
+
+    @override
+    def seed(self) -> bytes:
+        """16 bytes that were given to nobody else."""
+        with self._lock:
+            if self._used >= POOL_BYTES:
+                self._pool, self._used = os.urandom(POOL_BYTES), 0
+            self._used += SEED_BYTES
+            return self._pool[self._used - SEED_BYTES : self._used]
 
 
 class OwnSockets:

@@ -15,6 +15,7 @@ import uvloop
 from typing_extensions import override
 
 from local.connections import Connections
+from local.fibers import FiberFunction
 from local.gateway import Functions, Gateway, Ports, RestApi, serve_mount
 from local.http import MountedRoute
 from local.lambda_host import CallRecord, Handler, LambdaFunction, Log
@@ -45,7 +46,7 @@ class Settings:
     """Whether the frames of a connection are handled in order, one at a time.
 
     API Gateway promises neither. A session that can rely on it need not wait for frames
-    that may have been overtaken.
+    that may have been overtaken. Mutations are then fibers of one thread.
     """
 
 
@@ -182,9 +183,7 @@ class LocalServer:
             functions=Functions(
                 http=self.function("api_handler", handlers.http, timeout_s=wait_s),
                 mounted=self.function("mounted", serve_mount, timeout_s=wait_s),
-                message=self.function(
-                    "websocket_message", handlers.websocket_message, timeout_s=wait_s
-                ),
+                message=self._messages(handlers.websocket_message, wait_s),
                 disconnect=on_disconnect
                 and self.function("websocket_disconnect", on_disconnect, timeout_s=wait_s),
             ),
@@ -195,6 +194,22 @@ class LocalServer:
             stage=self.settings.stage,
             ordered=self.settings.ordered,
         )
+
+    def _messages(self, handler: Handler, timeout_s: float) -> LambdaFunction:
+        name = "websocket_message"
+        if not self.settings.ordered:
+            return self.function(name, handler, timeout_s=timeout_s)
+        made = FiberFunction(
+            name,
+            handler,
+            concurrency=self.settings.concurrency,
+            timeout_s=timeout_s,
+            log=self.log,
+            # The others look for keys at an issuer's address, or run all queries of a page.
+            is_short=lambda what: what == "Mutation",
+        )
+        self._functions.append(made)
+        return made
 
     async def _tick(self) -> None:
         while True:

@@ -22,6 +22,8 @@ from chalicelib.engine.functions.job_runner import JobRunner, RunJobs, SweepJobs
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Observer, Runner, ignore
+from chalicelib.engine.functions.turns import Turns
+from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
@@ -90,6 +92,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
     cursors: CursorSeal
+    gate: Callable[[], Gate] = LockGate
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +137,7 @@ class Backend:
             cursors=ports.cursors,
             observer=Observer(report, observe),
         )
+        self.runner.mutations.turns = Turns(ports.gate)
         self._actions = ActionRunner(self.runner, self._tail, clock)
         self._http = HttpRunner(
             self.runner, self._actions, redacted=behaviour.redacted, say=say

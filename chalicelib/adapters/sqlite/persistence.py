@@ -16,8 +16,9 @@ from chalicelib.adapters.sqlite.files import (
     typed_errors,
 )
 from chalicelib.adapters.sqlite.row_cache import Unknown
-from chalicelib.adapters.sqlite.writer import Answered, Writer, put_rows
+from chalicelib.adapters.sqlite.writer import Answered, Writer
 from chalicelib.engine.errors import StorageCorrupt
+from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.log import Entry, Row, decode_entry
 from chalicelib.engine.persistence import Interval, Marks, Page
 
@@ -35,12 +36,16 @@ class SqlitePersistence:
     applies_at_once = True
 
     def __init__(
-        self, directory: Path, *, on_commit: Callable[[int], None] | None = None
+        self,
+        directory: Path,
+        *,
+        on_commit: Callable[[int], None] | None = None,
+        gate: Callable[[], Gate] = LockGate,
     ) -> None:
         """Open the data directory, making what is missing.
 
         ``on_commit`` is called with the new head after each group, on the writer's thread;
-        it must be quick.
+        it must be quick. Appenders wait at what ``gate`` makes.
 
         Raises:
             StorageLocked: Another process uses the directory.
@@ -51,7 +56,7 @@ class SqlitePersistence:
         try:
             self._connection = open_writer(directory)
             try:
-                self._writer = Writer(self._connection, _open_marks(self._connection))
+                self._writer = Writer(self._connection, _open_marks(self._connection), gate)
             except BaseException:
                 self._connection.close()
                 raise
@@ -157,7 +162,7 @@ class SqlitePersistence:
         recent = self._writer.recent
         missing = [entry for entry in entries if recent.get(entry.ts) is not entry]
         if missing:
-            self._writer.transact(lambda connection: put_rows(connection, missing))
+            self._writer.apply(missing)
 
     def advance(self, expected: int, applied: int) -> bool:
         """Tell whether the watermark is where it should go: it moves with the log alone."""

@@ -103,6 +103,15 @@ class RowCache:
                 for length in self._lengths.get(row.index, ()):
                     self._rewrite((row.index, row.key[:length]), row)
 
+    def forget(self, rows: Iterable[Row]) -> None:
+        """Forget rows that may have been written, or not: the file knows."""
+        with self._lock:
+            self.writes += 1
+            for row in rows:
+                self._rows.drop((row.index, row.key))
+                for length in self._lengths.get(row.index, ()):
+                    self._ranges.drop((row.index, row.key[:length]))
+
     def clear(self) -> None:
         """Forget all: something else was written, or may have been."""
         with self._lock:
@@ -152,6 +161,12 @@ class _Generations(Generic[V]):
         self._old.pop(key, None)
         if self._bytes > self._most_bytes:
             self._old, self._young, self._sizes, self._bytes = self._young, {}, {}, 0
+
+    def drop(self, key: _Key) -> None:
+        """Hold nothing at a key."""
+        self._bytes -= self._sizes.pop(key, 0)
+        self._young.pop(key, None)
+        self._old.pop(key, None)
 
     def clear(self) -> None:
         """Hold nothing."""

@@ -21,6 +21,7 @@ from chalicelib.engine.errors import (
     StorageFull,
     StorageUnavailable,
 )
+from chalicelib.engine.gates import Gate
 from chalicelib.engine.log import Entry, Row, encode_entry, newest_rows
 from chalicelib.engine.persistence import Marks
 
@@ -57,25 +58,33 @@ Answered = Callable[[], Entry | None]
 
 
 class _Pending:
-    """An entry that has a position and is not yet durable.
+    """An entry that has a position and is not yet durable; who waits for it has a gate here."""
 
-    Whoever waits for it waits for ``gate``: a bare lock, because an event costs several
-    times as much and every append has one.
-    """
+    __slots__ = ("_gate", "_gates", "_lock", "data", "entry", "error")
 
-    __slots__ = ("data", "entry", "error", "gate")
-
-    def __init__(self, entry: Entry, data: bytes) -> None:
+    def __init__(self, entry: Entry, data: bytes, gate: Callable[[], Gate]) -> None:
         self.entry, self.data = entry, data
         self.error: EngineError | None = None
-        self.gate = Lock()
-        self.gate.acquire()
+        self._gate, self._lock = gate, Lock()
+        self._gates: list[Gate] | None = []
+
+    def end(self, error: EngineError | None = None) -> None:
+        """Let all who wait go on: the entry is durable, or could not be written."""
+        with self._lock:
+            gates, self._gates, self.error = self._gates or (), None, error
+        for gate in gates:
+            gate.open()
 
     def settled(self) -> None:
         """Return once the entry is durable; raise if it could not be written."""
-        with self.gate:
-            if self.error is not None:
-                raise self.error
+        with self._lock:
+            gate = self._gate() if self._gates is not None else None
+            if self._gates is not None and gate is not None:
+                self._gates.append(gate)
+        if gate is not None:
+            gate.wait()
+        if self.error is not None:
+            raise self.error
 
     def won(self) -> None:
         """Answer its own appender."""
@@ -94,13 +103,16 @@ class Writer:
     entry is in ``recent`` before ``head`` shows it.
     """
 
-    def __init__(self, connection: sqlite3.Connection, marks: Marks) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, marks: Marks, gate: Callable[[], Gate]
+    ) -> None:
         self.head = self.applied = marks.applied
         self.horizon = marks.horizon
         self.recent: dict[int, Entry] = {}
         self.on_commit: Callable[[int], None] | None = None
         self._connection = connection
         self._tombstones = Tombstones(time.monotonic(), marks.applied)
+        self._gate = gate
         self.cache = RowCache()
         self._sizes: dict[int, int] = {}
         self._kept_bytes = 0
@@ -135,7 +147,7 @@ class Writer:
                 raise StorageUnavailable("the store was closed")
             if entry.ts != self.head + len(self._pending) + 1:
                 raise AssertionError("an entry was put beyond the end of the log")
-            mine = self._pending[entry.ts] = _Pending(entry, data)
+            mine = self._pending[entry.ts] = _Pending(entry, data, self._gate)
             self._queue.put(mine)
         return mine.won
 
@@ -152,7 +164,7 @@ class Writer:
                 pending.settled()
 
     def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Do ``work`` in a transaction of its own; rows in memory are forgotten.
+        """Do ``work`` in a transaction of its own; all rows in memory are forgotten.
 
         Raises:
             StorageFull, StorageUnavailable, StorageCorrupt: Nothing was written.
@@ -162,6 +174,14 @@ class Writer:
             self._transact(work)
         finally:
             self.cache.clear()
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Write the rows of entries, each if the row there is older."""
+        rows = newest_rows(entries)
+        try:
+            self._transact(lambda connection: _put_rows(connection, rows))
+        finally:
+            self.cache.forget(rows)
 
     def _transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
         with self._file:
@@ -248,7 +268,7 @@ class Writer:
         rows: Sequence[Row],
     ) -> None:
         _put(connection, _PUT_ENTRIES, [(put.entry.ts, put.data) for put in group])
-        _put(connection, _PUT_ROWS, [_columns(row) for row in rows])
+        _put_rows(connection, rows)
         connection.execute("UPDATE marks SET applied = ?", (group[-1].entry.ts,))
         until = self._tombstones.ripe(time.monotonic(), self.head)
         if until is not None:
@@ -264,7 +284,7 @@ class Writer:
                 del self._pending[pending.entry.ts]
             self.head = self.applied = last
         for pending in group:
-            pending.gate.release()
+            pending.end()
         if self.on_commit is not None:
             try:
                 self.on_commit(last)
@@ -290,11 +310,9 @@ class Writer:
             self._pending.clear()
             kept_stop = self._drain()
         for pending in group:
-            pending.error = error
-            pending.gate.release()
+            pending.end(error)
         for pending in behind:
-            pending.error = StorageUnavailable("an entry before this one was not written")
-            pending.gate.release()
+            pending.end(StorageUnavailable("an entry before this one was not written"))
         if kept_stop:
             self._queue.put(None)
 
@@ -316,9 +334,8 @@ class Writer:
             raise BelowHorizon(f"the log is kept from {self.horizon} on, not {ts}")
 
 
-def put_rows(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
-    """Write the rows of consecutive entries, each if the row there is older."""
-    _put(connection, _PUT_ROWS, [_columns(row) for row in newest_rows(entries)])
+def _put_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    _put(connection, _PUT_ROWS, [_columns(row) for row in rows])
 
 
 def _columns(row: Row) -> tuple[int, bytes, int, bytes, bytes | None]:

@@ -66,7 +66,12 @@ class Runner:
         )
         self.cache = QueryCache(tail)
         self.mutations = Mutations(
-            self._attempts, tail, committer, clock=clock, ids=ids, judged=self._judged
+            self._attempts,
+            tail,
+            committer,
+            clock=clock,
+            ids=ids,
+            judged=self._judged,
         )
 
     def query_at(self, call: Call, view: View, *, pinned: bool) -> Outcome:

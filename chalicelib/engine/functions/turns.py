@@ -1,12 +1,13 @@
 """Turns: mutations that keep conflicting run one after another, in the order they came."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
 from chalicelib.engine.errors import OptimisticConcurrencyControlFailure
+from chalicelib.engine.gates import Gate, LockGate
 
 PATIENCE_S: Final = 4.0
 """How long one waits for its turn. A session is run for 20 s before it is handed over; what it
@@ -22,9 +23,9 @@ Below that a first try costs nobody anything; above it would overtake those that
 class Turns:
     """A line for each function that is contended."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._lines: dict[str, deque[Lock]] = {}
+    def __init__(self, gate: Callable[[], Gate] = LockGate) -> None:
+        self._lock, self._gate = Lock(), gate
+        self._lines: dict[str, deque[Gate]] = {}
 
     def is_long(self, path: str) -> bool:
         """Tell whether so many wait that a newcomer should wait too."""
@@ -37,20 +38,19 @@ class Turns:
         Raises:
             OptimisticConcurrencyControlFailure: it did not come in time.
         """
-        mine = Lock()
-        mine.acquire()
+        mine = self._gate()
         with self._lock:
             line = self._lines.setdefault(path, deque())
             line.append(mine)
             first = line[0] is mine
-        if not first and not mine.acquire(timeout=PATIENCE_S):
+        if not first and not mine.wait(PATIENCE_S):
             self._give_up(path, mine)
         try:
             yield
         finally:
             self._pass_on(path, mine)
 
-    def _give_up(self, path: str, mine: Lock) -> None:
+    def _give_up(self, path: str, mine: Gate) -> None:
         with self._lock:
             line = self._lines[path]
             if line[0] is mine:
@@ -61,11 +61,11 @@ class Turns:
             f" written, try again"
         )
 
-    def _pass_on(self, path: str, mine: Lock) -> None:
+    def _pass_on(self, path: str, mine: Gate) -> None:
         with self._lock:
             line = self._lines[path]
             line.remove(mine)
             if line:
-                line[0].release()
+                line[0].open()
             else:
                 del self._lines[path]
