@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from chalicelib.engine.errors import InvalidFunction
 
@@ -42,22 +43,42 @@ def check_purity(function: Callable[..., Any], packages: tuple[str, ...]) -> Non
     Raises:
         InvalidFunction: It names something impure; the message says what to use instead.
     """
-    seen: set[CodeType] = set()
+    seen: set[FunctionType] = set()
     waiting: list[Any] = [function]
     while waiting:
         found = waiting.pop()
-        if not isinstance(found, FunctionType) or found.__code__ in seen:
+        if not isinstance(found, FunctionType) or found in seen:
             continue
-        seen.add(found.__code__)
-        for thing in _named(found.__code__, found.__globals__):
-            for known, name, instead in _impure_things():
-                if type(thing) is type(known) and thing == known:
-                    raise InvalidFunction(
-                        f"{found.__qualname__} uses {name}, but queries and mutations are"
-                        f" deterministic: use {instead}"
-                    )
-            if str(getattr(thing, "__module__", "")).startswith(packages):
-                waiting.append(thing)
+        seen.add(found)
+        impure, called = _looked_through(found)
+        if impure is not None:
+            raise InvalidFunction(
+                f"{found.__qualname__} uses {impure[0]}, but queries and mutations are"
+                f" deterministic: use {impure[1]}"
+            )
+        waiting += (each for each in called if each.__module__.startswith(packages))
+
+
+def _looked_through(
+    function: FunctionType,
+) -> tuple[tuple[str, str] | None, tuple[FunctionType, ...]]:
+    """What is impure in a function, if anything is, and the functions that it names."""
+    known = _known.get(function)
+    if known is None:
+        things = tuple(_named(function.__code__, function.__globals__))
+        impure = (
+            (name, instead)
+            for thing in things
+            for known_impure, name, instead in _impure_things()
+            if type(thing) is type(known_impure) and thing == known_impure
+        )
+        called = tuple(thing for thing in things if isinstance(thing, FunctionType))
+        known = _known[function] = (next(impure, None), called)
+    return known
+
+
+_known: Final[WeakKeyDictionary[FunctionType, Any]] = WeakKeyDictionary()
+"""Functions looked through before: a process of tests serves the same app again and again."""
 
 
 @cache
