@@ -10,8 +10,8 @@ import linecache
 import logging
 import pdb  # noqa: T100 - only where it lies
 import sys
-import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -33,26 +33,23 @@ class _Run:
         self.refused: NotDeterministic | None = None
 
 
-class _OfThread(threading.local):
-    run: _Run | None = None
-
-
-_here: Final = _OfThread()
+_here: Final[ContextVar[_Run | None]] = ContextVar("run", default=None)
+"""The run that this thread is at; or this fiber, where several share a thread."""
 
 
 def isolated(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a deterministic function in this thread.
+    """Run a deterministic function, here and now.
 
     Raises:
         NotDeterministic: It reached out of the process, whether it caught that error or not.
     """
     _listen()
-    around, run = _here.run, _Run()
-    _here.run = run
+    around, run = _here.get(), _Run()
+    _here.set(run)
     try:
         return function(*args, **kwargs)
     finally:
-        _here.run = around
+        _here.set(around)
         if run.refused is not None:
             raise run.refused
 
@@ -74,14 +71,14 @@ class _Door:
             return getattr(port, name)
 
         def pass_through(*args: Any, **kwargs: Any) -> Any:
-            run = _here.run
+            run = _here.get()
             if run is None:
                 return getattr(port, name)(*args, **kwargs)
-            _here.run = None
+            _here.set(None)
             try:
                 return getattr(port, name)(*args, **kwargs)
             finally:
-                _here.run = run
+                _here.set(run)
 
         setattr(self, name, pass_through)  # the next call finds it without this detour
         return pass_through
@@ -119,8 +116,10 @@ def _listen() -> None:
     sys.addaudithook(_heard)
 
 
-def _heard(event: str, details: tuple[Any, ...], here: _OfThread = _here) -> None:
-    run = here.run
+def _heard(
+    event: str, details: tuple[Any, ...], here: ContextVar[_Run | None] = _here
+) -> None:
+    run = here.get()
     if run is None:
         return
     deed = _DEEDS.get(event.partition(".")[0])

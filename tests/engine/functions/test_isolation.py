@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import greenlet
 import pytest
 
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
@@ -83,6 +84,17 @@ def test_other_threads_are_not_concerned() -> None:
 
     both_there.wait()
     guarded.join()
+
+
+def test_other_fibers_of_the_thread_are_not_concerned() -> None:
+    main = greenlet.getcurrent()
+    guarded = greenlet.greenlet(lambda: isolated(main.switch))
+    guarded.switch()
+
+    assert Path(os.devnull).read_text() == ""
+
+    guarded.switch()
+    assert guarded.dead
 
 
 def test_many_runs_at_once_are_each_stopped_on_their_own() -> None:
