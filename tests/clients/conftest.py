@@ -18,7 +18,10 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalServer]:
     """Serve the chat over each store; what is stored survives the server."""
-    settings = {"GEOFLOW_STORE": request.param, "GEOFLOW_APPS": "tests.apps.chat"}
+    settings = {
+        "GEOFLOW_STORE": request.param,
+        "GEOFLOW_APPS": "tests.apps.chat,tests.apps.lists",
+    }
     with ExitStack() as stack:
         if request.param == "dynamodb":
             endpoint = stack.enter_context(dynamodb_process())
