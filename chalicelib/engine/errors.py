@@ -298,6 +298,12 @@ class StorageLocked(EngineError):
     code = "StorageLocked"
 
 
+class BlobMissing(EngineError):
+    """The bytes of a file are not where they should be."""
+
+    code = "BlobMissing"
+
+
 class BelowHorizon(EngineError):
     """The part of the log that was asked for is no longer kept."""
 
