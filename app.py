@@ -5,7 +5,7 @@ from typing import Any
 from chalice.app import Rate
 
 from chalicelib import bootstrap
-from chalicelib.entrypoints import http, jobs, schedules, streams, websocket
+from chalicelib.entrypoints import files, http, jobs, schedules, streams, websocket
 from chalicelib.entrypoints.chalice_http import (
     ANY_METHOD,
     BODIES,
@@ -59,6 +59,26 @@ def api_query_at_ts() -> Any:
 @app.route("/api/query_batch", methods=CALLS, content_types=BODIES)
 def api_query_batch() -> Any:
     return respond(app.current_request, http.query_batch)
+
+
+@app.route("/api/storage/upload", methods=CALLS, content_types=BODIES)
+def api_storage_upload() -> Any:
+    return respond(app.current_request, files.upload)
+
+
+@app.route("/api/storage/presign", methods=CALLS, content_types=BODIES)
+def api_storage_presign() -> Any:
+    return respond(app.current_request, files.presign)
+
+
+@app.route("/api/storage/finish", methods=CALLS, content_types=BODIES)
+def api_storage_finish() -> Any:
+    return respond(app.current_request, files.finish)
+
+
+@app.route("/api/storage/{key}", methods=["GET", "HEAD", "OPTIONS"])
+def api_storage_get(key: str) -> Any:  # noqa: ARG001 - it is in the path
+    return respond(app.current_request, files.download)
 
 
 @app.route("/version", methods=["GET", "OPTIONS"])

@@ -23,7 +23,9 @@ from chalicelib.engine.auth import (
 )
 from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.blobs import BlobStore
 from chalicelib.engine.functions.registry import Addresses, Registry
+from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
@@ -46,6 +48,8 @@ class Stores(msgspec.Struct, frozen=True):
     persistence: Persistence
     sessions: SessionStore
     subscriptions: SubscriptionIndex
+    blobs: BlobStore | None = None
+    """None: the deployment has no place for files."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -98,7 +102,7 @@ def assemble(
         addresses=Addresses(settings.cloud_url, settings.site_url),
     )
     machine = machine or Machine(SystemClock(), SystemIds())
-    clock = machine.clock
+    clock, secret = machine.clock, _secret(settings)
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
     verifier = OidcVerifier(providers, now_ms=clock.now_ms)
@@ -113,11 +117,13 @@ def assemble(
             clock=clock,
             ids=machine.ids,
             gate=machine.gate,
-            cursors=SivCursors(_secret(settings)),
+            cursors=SivCursors(secret),
+            blobs=stores.blobs,
         ),
         behaviour=Behaviour(
             redacted=settings.redacted,
             settle_ms=settings.settle_ms,
+            files=FileAccess(settings.cloud_url, secret),
         ),
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,
@@ -154,7 +160,17 @@ def dynamodb_stores(settings: Settings) -> Stores:
         DynamoPersistence(client, log=settings.log_id),
         DynamoSessions(client),
         DynamoSubscriptions(client, settings.log_id),
+        bucket(settings),
     )
+
+
+def bucket(settings: Settings) -> BlobStore | None:
+    """The bucket of files, if one is configured."""
+    from chalicelib.adapters.s3 import S3Blobs  # noqa: PLC0415 - heavy
+
+    if not settings.files_bucket:
+        return None
+    return S3Blobs(settings.files_bucket, endpoint=settings.files_endpoint or None)
 
 
 def fingerprint(packages: tuple[str, ...]) -> str:

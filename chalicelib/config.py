@@ -34,7 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host: Address that the local server listens on.
         port: Port for functions and sync; 0 takes any free one.
         site_port: Port for HTTP endpoints.
-        cloud_url: Where clients reach functions and sync; the local server knows its own.
+        cloud_url: Where clients reach functions, sync and files; the local server knows its
+            own.
         site_url: Where they reach HTTP functions.
         types: Directory in which the local server keeps the TypeScript declarations of what
             it serves, in ``_generated``; empty: nowhere.
@@ -52,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         secret: What the deployment seals tokens and cursors with, 32 characters or more; the
             processes of a deployment share it. Empty: each process makes its own, and what
             one has sealed no other can open.
+        files_bucket: S3 bucket of stored files; empty: the local server has them in its
+            directory, and a deployment on AWS has none.
+        files_endpoint: An S3 API other than AWS's own.
         auth_providers: JSON list of providers besides those of the apps.
         code_version: Names the code; a new one has all live queries run again.
         redacted: Whether error texts and log lines are kept from clients.
@@ -79,6 +83,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jobs_queue_arn: str = "arn:aws:sqs:us-east-1:000000000000:jobs"
     admin_key: str = ""
     secret: str = ""
+    files_bucket: str = ""
+    files_endpoint: str = ""
     auth_providers: tuple[Provider, ...] = ()
     code_version: str = ""
     redacted: bool = False

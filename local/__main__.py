@@ -21,6 +21,7 @@ from chalicelib.engine.ports import Gateway
 from local.banner import greeting
 from local.declarations import write_declarations
 from local.fibers import FiberClock, FiberGate
+from local.files import file_routes, file_store, own_address
 from local.identity import (
     admin_key,
     deployment_secret,
@@ -88,6 +89,7 @@ def _serve(settings: Settings) -> None:
         ),
         "/.well-known/jwks.json": lambda _: jwks(settings.directory),
     }
+    server.streamed = file_routes()
     place = _on_dynamodb if on_dynamodb else _in_this_process
     try:
         with place(settings, server) as (deployment, sources):
@@ -105,8 +107,8 @@ def _completed(settings: Settings, server: LocalServer) -> Settings:
         issuer=issuer,
         port=server.ports.main,
         site_port=server.ports.site,
-        cloud_url=settings.cloud_url or f"http://{settings.host}:{server.ports.main}",
-        site_url=settings.site_url or f"http://{settings.host}:{server.ports.site}",
+        cloud_url=settings.cloud_url or own_address(settings.host, server.ports.main),
+        site_url=settings.site_url or own_address(settings.host, server.ports.site),
         admin_key=settings.admin_key or admin_key(settings.directory),
         secret=settings.secret or deployment_secret(settings.directory),
         auth_providers=(*settings.auth_providers, provider),
@@ -132,7 +134,12 @@ def _in_this_process(
         if settings.store == "memory"
         else SqlitePersistence(settings.directory, on_commit=feed.committed, gate=FiberGate)
     )
-    stores = Stores(persistence, MemorySessions(), MemorySubscriptions())
+    stores = Stores(
+        persistence,
+        MemorySessions(),
+        MemorySubscriptions(),
+        file_store(settings, survives=settings.store == "sqlite"),
+    )
     try:
         deployment = _deployed(settings, stores, OwnSockets(server.connections), jobs)
         import app  # noqa: PLC0415 - reads the settings when it is imported
@@ -179,7 +186,10 @@ def _on_dynamodb(
         streams: Any = get_session().create_client("dynamodbstreams", **plainly)
         jobs = OwnQueue()
         gateway = ApiGateway(server.management_url)
-        stores = bootstrap.dynamodb_stores(settings)
+        stores = msgspec.structs.replace(
+            bootstrap.dynamodb_stores(settings),
+            blobs=file_store(settings, survives=emulator.endpoint is not None),
+        )
         deployment = _deployed(settings, stores, gateway, jobs)
         import app  # noqa: PLC0415 - reads the settings when it is imported
 

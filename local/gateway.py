@@ -41,6 +41,7 @@ from local.limits import Limits
 from local.lines import Lines
 from local.management_api import manage
 from local.routes import RouteTable
+from local.streaming import StreamedCalls
 from local.websocket import GatewaySocket
 
 _SYNC_PATH: Final = re.compile(r"(?:/.*)?/api(?:/+\d+\.\d+\.\d+[^/]*)?/+sync/?")
@@ -95,6 +96,7 @@ class Functions:
     http: LambdaFunction
     mounted: LambdaFunction
     """Runs :func:`serve_mount`."""
+    streamed: StreamedCalls | None = None
     message: LambdaFunction
     disconnect: LambdaFunction | None
 
@@ -128,6 +130,12 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, as ASGI has it."""
         request = read_head(scope)
+        streamed = self._functions.streamed
+        if streamed is not None and request.port == self._ports.main:
+            asked = replace(request, path="/" + request.path.lstrip("/"))
+            if asked.path.startswith(streamed.prefix):
+                await streamed.serve(asked, receive, send)
+                return
         limit = self.limits.request_bytes
         # Refused by its announced length, before it is read: a client that waits for
         # "100 Continue" need not send it.

@@ -20,10 +20,14 @@ from local.gateway import Functions, Gateway, Ports, RestApi, serve_mount
 from local.http import MountedRoute
 from local.lambda_host import CallRecord, Handler, LambdaFunction, Log
 from local.limits import LOCAL, Limits
+from local.streaming import StreamedCalls, StreamedMount, handle_streamed
 from local.websocket import GatewaySocket
 
 GRACE_S: Final = 1
 """How long requests under way may take after a signal to stop."""
+
+TRANSFER_S: Final = 24 * 3600
+"""How long an upload or a download may take as a whole, in seconds."""
 
 TICK_S: Final = 1.0
 """How often the gateway looks at deadlines."""
@@ -81,6 +85,7 @@ class LocalServer:
 
     settings: Settings = field(default_factory=Settings)
     mounts: Mapping[str, MountedRoute] = field(default_factory=dict)
+    streamed: StreamedMount | None = None
     log: Log = ignore
 
     connections: Connections = field(init=False)
@@ -183,6 +188,7 @@ class LocalServer:
             functions=Functions(
                 http=self.function("api_handler", handlers.http, timeout_s=wait_s),
                 mounted=self.function("mounted", serve_mount, timeout_s=wait_s),
+                streamed=self._streamed_calls(),
                 message=self._messages(handlers.websocket_message, wait_s),
                 disconnect=on_disconnect
                 and self.function("websocket_disconnect", on_disconnect, timeout_s=wait_s),
@@ -210,6 +216,12 @@ class LocalServer:
         )
         self._functions.append(made)
         return made
+
+    def _streamed_calls(self) -> StreamedCalls | None:
+        if self.streamed is None:
+            return None
+        function = self.function("files", handle_streamed, timeout_s=TRANSFER_S)
+        return StreamedCalls(self.streamed, function)
 
     async def _tick(self) -> None:
         while True:

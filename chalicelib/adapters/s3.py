@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from s3transfer.futures import NonThreadedExecutor
-from s3transfer.manager import TransferConfig, TransferManager
 from typing_extensions import override
 
 from chalicelib.engine.blobs import PIECE_BYTES, BlobFacts, BlobStore, UploadLink
@@ -43,17 +42,21 @@ class S3Blobs(BlobStore):
     def __init__(
         self, bucket: str, *, region: str | None = None, endpoint: str | None = None
     ) -> None:
-        self._bucket = bucket
-        self._client: Any = botocore.session.get_session().create_client(
+        self._bucket, self._region, self._endpoint = bucket, region, endpoint
+
+    @cached_property
+    def _client(self) -> Any:
+        # Made when it is needed: most processes of a deployment never touch a file.
+        return botocore.session.get_session().create_client(
             "s3",
-            region_name=region,
-            endpoint_url=endpoint,
+            region_name=self._region,
+            endpoint_url=self._endpoint,
             config=Config(
                 # Older signatures know neither signed headers nor all regions.
                 signature_version="s3v4",
                 # Links must name the bucket's region: the global address redirects those
                 # that are signed for another. Others than AWS rarely have names for buckets.
-                s3={"addressing_style": "path" if endpoint else "virtual"},
+                s3={"addressing_style": "path" if self._endpoint else "virtual"},
                 connect_timeout=CONNECT_S,
                 read_timeout=READ_S,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
@@ -65,6 +68,9 @@ class S3Blobs(BlobStore):
     def put(
         self, key: str, chunks: Iterable[bytes], *, content_type: str | None
     ) -> BlobFacts:
+        from s3transfer.futures import NonThreadedExecutor  # noqa: PLC0415 - for uploads only
+        from s3transfer.manager import TransferConfig, TransferManager  # noqa: PLC0415
+
         source = _Source(chunks)
         options = {"ContentType": content_type} if content_type else {}
         # One part after another, in this thread: two would only double what is in memory.

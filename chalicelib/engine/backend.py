@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.auth import Caller
+from chalicelib.engine.blobs import BlobStore
 from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.deployment import Deployment
@@ -14,6 +15,7 @@ from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadMessage, NotDeployed
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
+from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
 from chalicelib.engine.functions.http_runner import HttpRunner, Say
@@ -22,6 +24,7 @@ from chalicelib.engine.functions.job_runner import JobRunner, RunJobs, SweepJobs
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Observer, Runner, ignore
+from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.functions.turns import Turns
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.log import Request
@@ -72,7 +75,11 @@ class TickJob(msgspec.Struct, frozen=True, tag="tick"):
     shards: tuple[int, ...]
 
 
-Job = ActionJob | LookJob | WakeJob | TickJob | RunJobs | SweepJobs
+class SweepFiles(msgspec.Struct, frozen=True, tag="sweepFiles"):
+    """Bytes of files that are gone, and of uploads that were given up."""
+
+
+Job = ActionJob | LookJob | WakeJob | TickJob | RunJobs | SweepJobs | SweepFiles
 
 FEW_SESSIONS: Final = 200
 """Sessions up to which one job does a tick for all shards."""
@@ -93,6 +100,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     ids: Ids
     cursors: CursorSeal
     gate: Callable[[], Gate] = LockGate
+    blobs: BlobStore | None = None
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +114,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     settle_ms: float = 100
     tick_ms: float = 15_000
     max_message_bytes: int = 128 * 1024
+    files: FileAccess = FileAccess()
 
 
 class Backend:
@@ -136,9 +145,13 @@ class Backend:
             ids=ports.ids,
             cursors=ports.cursors,
             observer=Observer(report, observe),
+            files=behaviour.files,
         )
         self.runner.mutations.turns = Turns(ports.gate)
-        self._actions = ActionRunner(self.runner, self._tail, clock)
+        self.files = Files(
+            self.runner, ports.blobs, behaviour.files, clock=clock, ids=ports.ids
+        )
+        self._actions = ActionRunner(self.runner, self._tail, clock, self.files)
         self._http = HttpRunner(
             self.runner, self._actions, redacted=behaviour.redacted, say=say
         )
@@ -276,11 +289,18 @@ class Backend:
                 self._jobs.run(job.jobs)
             case SweepJobs():
                 self._jobs.sweep(job.since)
+            case SweepFiles():
+                self.files.sweep()
         return job
 
     def send_sweep(self) -> None:
-        """Ask for a sweep of scheduled functions: what nobody has handed over, what is old."""
+        """Ask for a sweep of scheduled functions: what nobody has handed over, what is old.
+
+        And for one of files, if the deployment has a place for them.
+        """
         self._send_job(SweepJobs())
+        if self.files.are_configured:
+            self._send_job(SweepFiles())
 
     def send_ticks(self, period_ms: float) -> int:
         """Ask for the ticks of the coming period, for connections that are yet to come too.

@@ -1,7 +1,7 @@
 """The HTTP function API (docs/protocol.md 2): a request in, a response out."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -57,6 +57,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     tail: str = ""
     """What a greedy route matched."""
+    stream: Iterable[bytes] | None = None
+    """The body in pieces where it is not in ``body``; answers may come in pieces then, too."""
+
+    @property
+    def chunks(self) -> Iterable[bytes]:
+        """The body in pieces, wherever it is."""
+        return (self.body,) if self.stream is None else self.stream
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -65,6 +72,8 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     headers: dict[str, str] = {}
+    stream: Iterable[bytes] | None = None
+    """The body in pieces where it is not in ``body``."""
 
 
 class FunctionCall(msgspec.Struct, rename="camel"):
@@ -120,7 +129,7 @@ def answer(
         if deployed is not None and status >= 500:  # noqa: PLR2004 - server errors
             deployed.report(error, request.path, "")
         response = Response(status, msgspec.json.encode(body), _JSON)
-    return Response(response.status, response.body, {**response.headers, **_cors(request)})
+    return msgspec.structs.replace(response, headers={**response.headers, **_cors(request)})
 
 
 def query(deployment: Deployment, request: Request) -> Response:

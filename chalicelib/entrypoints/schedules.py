@@ -9,7 +9,7 @@ PERIOD_MS: Final = 60_000.0
 
 
 def heartbeat(deployment: Deployment) -> dict[str, int]:
-    """Send the ticks of the next minute, and a sweep of scheduled functions.
+    """Send the ticks of the next minute, and sweeps of scheduled functions and of files.
 
     Nothing renews itself: a tick that is lost is one tick lost.
     """

@@ -13,16 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import app
 from chalicelib import bootstrap
+from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.bootstrap import Stores
 from chalicelib.config import Settings
 from chalicelib.engine.auth import CustomJwtProvider
+from chalicelib.engine.blobs import BlobStore
 from chalicelib.entrypoints import http
 from tests.backend import DelayedJobs, VirtualClock
 from tests.trial import ADMIN_KEY, LimitedSockets
 
+CLOUD_URL: Final = "https://api.example/stage"
 ISSUER: Final = "https://jwt.example"
 KEY: Final = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY: Final = ec.generate_private_key(ec.SECP256R1())
@@ -50,7 +53,11 @@ class Place:
     """The deployment in use, and what it sent."""
 
     def __init__(
-        self, *, redacted: bool = False, apps: tuple[str, ...] = ("tests.apps.trial",)
+        self,
+        *,
+        redacted: bool = False,
+        apps: tuple[str, ...] = ("tests.apps.trial",),
+        blobs: BlobStore | None = None,
     ) -> None:
         self.sockets = LimitedSockets(128 * 1024)
         self.clock = VirtualClock()
@@ -63,9 +70,12 @@ class Place:
             redacted=redacted,
             settle_ms=0,
             code_version="c0de",
+            cloud_url=CLOUD_URL,
         )
         self.sessions, self.persistence = MemorySessions(), MemoryPersistence()
-        stores = Stores(self.persistence, self.sessions, MemorySubscriptions())
+        stores = Stores(
+            self.persistence, self.sessions, MemorySubscriptions(), blobs or MemoryBlobs()
+        )
         self.deployment = bootstrap.assemble(
             settings, stores=stores, gateway=self.sockets, jobs=self.jobs
         )

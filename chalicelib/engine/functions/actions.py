@@ -9,12 +9,14 @@ from chalicelib.engine.errors import EngineError
 from chalicelib.engine.functions.calls import Call, resolve
 from chalicelib.engine.functions.context import ActionCtx, Auth, Calls
 from chalicelib.engine.functions.exchange import arguments_of, value_of
+from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.jobs import Plan
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome, failure_of
 from chalicelib.engine.functions.registration import Function
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.functions.scheduler import Scheduler, Scheduling
+from chalicelib.engine.functions.storage import ActionFiles
 from chalicelib.engine.ports import Clock
 from chalicelib.engine.values.encoding import encode
 
@@ -22,8 +24,9 @@ from chalicelib.engine.values.encoding import encode
 class ActionRunner:
     """Runs an action once; whatever it calls is a transaction of its own."""
 
-    def __init__(self, runner: Runner, tail: LogTail, clock: Clock) -> None:
+    def __init__(self, runner: Runner, tail: LogTail, clock: Clock, files: Files) -> None:
         self._runner, self._tail, self._clock = runner, tail, clock
+        self._storage = ActionFiles(files)
 
     def action(self, call: Call) -> Outcome:
         """Run an action to its end; ``ts`` is the log's end when it had finished."""
@@ -54,7 +57,7 @@ class ActionRunner:
         """Return what an action, or an HTTP function, is given; ``job``: what it runs as."""
         clock, calls = self._clock.now_ms, self._calls(caller, job)
         scheduler = Scheduler(self._runner.registry, self._scheduling(job), None)
-        return ActionCtx(Auth(caller), calls, clock, log, scheduler)
+        return ActionCtx(Auth(caller), calls, clock, log, scheduler, self._storage)
 
     def _scheduling(self, job: str | None) -> Scheduling:
         """Each call is a transaction of its own, by one of the engine's own functions."""

@@ -22,6 +22,7 @@ from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.scope import Scope
+from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.log import Answer, Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, CursorSeal, Ids
@@ -60,9 +61,11 @@ class Attempts:
         clock: Clock,
         ids: Ids,
         cursors: CursorSeal,
+        files: FileAccess,
     ) -> None:
         self._registry, self._persistence, self._tail = registry, persistence, tail
         self._clock, self._ids, self._cursors = clock, ids, cursors
+        self._files = files
         self._catalogues = CatalogueCache(tail)
 
     def begin(self, view: View, *, pinned: bool = False) -> Transaction:
@@ -92,6 +95,7 @@ class Attempts:
             log=Log(),
             pages=Pages(self._cursors, call.journal),
             job=call.job,
+            files=self._files,
         )
         result: Any = None
         value: bytes | None = None

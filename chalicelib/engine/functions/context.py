@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from random import Random  # noqa: TID251 - the type only
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import msgspec
+from typing_extensions import override
 
 from chalicelib.engine.auth import Caller, Identity, Unverified, user_of
 from chalicelib.engine.database.documents import Reader, Writer
@@ -12,6 +13,12 @@ from chalicelib.engine.errors import Unauthenticated
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.scheduler import Scheduler
+from chalicelib.engine.functions.storage import (
+    ActionFiles,
+    FileAccess,
+    FileReader,
+    FileWriter,
+)
 
 if TYPE_CHECKING:
     # The decorators' types name the contexts, and a context's methods name theirs.
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
         QueryFunction,
     )
     from chalicelib.engine.functions.registry import Registry
+
+_NONCE_BYTES: Final = 16
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,9 +94,15 @@ class QueryCtx(PolicyCtx):
         determinism: Determinism,
         log: Log,
         call: Callable[..., Any],
+        files: FileAccess = FileAccess(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(auth, db, determinism)
-        self.log, self._call = log, call
+        self.log, self._call, self._files = log, call, files
+
+    @property
+    def storage(self) -> FileReader:
+        """The stored files."""
+        return FileReader(self.db, self._files)
 
     def run_query(
         self, function: "QueryFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
@@ -119,9 +134,21 @@ class MutationCtx(QueryCtx):
         log: Log,
         call: Callable[..., Any],
         scheduler: Scheduler,
+        files: FileAccess = FileAccess(),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(auth, db, determinism, log, call)
+        super().__init__(auth, db, determinism, log, call, files)
         self.db, self.scheduler = db, scheduler
+
+    @property
+    @override
+    def storage(self) -> FileWriter:
+        """The stored files."""
+        return FileWriter(
+            self.db,
+            self._files,
+            now_ms=lambda: self.now,
+            nonce=lambda: self.random.randbytes(_NONCE_BYTES),
+        )
 
     def run_mutation(
         self, function: "MutationFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
@@ -163,8 +190,10 @@ class ActionCtx:
         clock: Callable[[], float],
         log: Log,
         scheduler: Scheduler,
+        storage: ActionFiles,
     ) -> None:
         self.auth, self.log, self.scheduler = auth, log, scheduler
+        self.storage = storage
         self._calls, self._clock = calls, clock
 
     @property

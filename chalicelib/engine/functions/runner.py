@@ -21,6 +21,7 @@ from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.mutations import Mutations
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
 from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, CursorSeal, Ids
@@ -46,7 +47,7 @@ class Observer(msgspec.Struct, frozen=True):
 class Runner:
     """Runs the functions of a registry over one log."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of one engine, put together in one place
         self,
         registry: Registry,
         persistence: Persistence,
@@ -57,12 +58,19 @@ class Runner:
         ids: Ids,
         cursors: CursorSeal,
         observer: Observer,
+        files: FileAccess = FileAccess(),  # noqa: B008 - frozen
     ) -> None:
         self.registry, self._tail, self._committer = registry, tail, committer
         self._clock, self._ids, self._observer = clock, ids, observer
         self._persistence = persistence
         self._attempts = Attempts(
-            registry, persistence, tail, clock=clock, ids=ids, cursors=cursors
+            registry,
+            persistence,
+            tail,
+            clock=clock,
+            ids=ids,
+            cursors=cursors,
+            files=files,
         )
         self.cache = QueryCache(tail)
         self.mutations = Mutations(

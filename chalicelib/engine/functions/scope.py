@@ -20,6 +20,7 @@ from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.registration import Function, SystemQueryFunction
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.scheduler import Scheduled, Scheduler, in_transaction
+from chalicelib.engine.functions.storage import FileAccess
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     determinism: Determinism
     log: Log
     pages: Pages
+    files: FileAccess
     job: str | None = None
     scheduled: Scheduled = msgspec.field(default_factory=Scheduled)
 
@@ -54,8 +56,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
                 self.log,
                 self._call,
                 self._scheduler(writer),
+                self.files,
             )
-        parts = self.auth, Reader(access), self.determinism, self.log, self._call
+        shared = self.determinism, self.log, self._call, self.files
+        parts = self.auth, Reader(access), *shared
         if isinstance(function, SystemQueryFunction):
             ctx = SystemCtx(*parts)
             ctx.registry = self.registry

@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec import UNSET
 
-from chalicelib.engine.schema.documents import Document, Unset, indexes_of
+from chalicelib.engine.schema.documents import Document, Id, Unset, indexes_of
+from chalicelib.engine.schema.indexes import index, indexed
 from chalicelib.engine.schema.jobs import CronJob, JobState, ScheduledFunction, SweptJobs
 from chalicelib.engine.schema.tables import TableSchema
 
@@ -19,6 +20,29 @@ class StoredFile(Document, table="_storage"):
     content_type: str | Unset = UNSET
 
 
+class StoredBlob(Document, table="_blobs"):
+    """Where the bytes of a stored file are: under ``key``, a UUID, which its URL names too."""
+
+    key: str = indexed()
+    file: Id[StoredFile] = indexed()
+    by_key = index(key)
+    by_file = index(file)
+
+
+class UnclaimedBlob(Document, table="_unclaimed_blobs"):
+    """Bytes that belong to no file: not yet, since they are coming, or no longer.
+
+    From ``due`` on, milliseconds since the Unix epoch, they may be doomed. Once ``doomed``
+    they are deleted, and never become a file's.
+    """
+
+    key: str = indexed()
+    due: float = indexed()
+    doomed: bool = False
+    by_key = index(key)
+    by_due = index(due)
+
+
 BUILTIN_TABLES: Final = {
     name: TableSchema(name, document, indexes_of(document))
     for name, document in (
@@ -27,6 +51,8 @@ BUILTIN_TABLES: Final = {
         ("_job_states", JobState),
         ("_cron_jobs", CronJob),
         ("_swept_jobs", SweptJobs),
+        ("_blobs", StoredBlob),
+        ("_unclaimed_blobs", UnclaimedBlob),
     )
 }
 """Their schemas by name."""

@@ -1,0 +1,339 @@
+"""Files: bytes in the blob store, and the commits that claim them.
+
+Before bytes are written a commit announces them, and another one makes a file of them when
+they are all there. Whatever is interrupted leaves an announcement, by which the sweep finds
+and deletes the bytes a day later. A deleted file leaves one, too, which is due at once.
+"""
+
+import base64
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.engine.blobs import BlobFacts, BlobStore
+from chalicelib.engine.errors import (
+    BlobMissing,
+    ContentLengthMismatch,
+    EngineError,
+    FilesNotConfigured,
+    InvalidContentType,
+    InvalidUploadToken,
+    NoUploadLinks,
+    OutcomeUnknown,
+    Sha256Mismatch,
+    UploadIncomplete,
+)
+from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.runner import Runner
+from chalicelib.engine.functions.storage import (
+    UPLOAD_PURPOSE,
+    FileAccess,
+)
+from chalicelib.engine.functions.tokens import sign, signed_content
+from chalicelib.engine.ports import Clock, Ids
+from chalicelib.engine.schema import Id, StoredFile, Unset
+
+LINK_VALID_S: Final = 3600
+"""How long somebody may begin to use a link to the store itself, in seconds: an hour."""
+
+FINISH_VALID_MS: Final = 12 * 3_600_000.0
+"""How long an upload by link may be finished, in milliseconds: 12 hours, for slow lines."""
+
+SWEPT_AT_ONCE: Final = 100
+"""Blobs that one step of the sweep deletes."""
+
+SWEEP_STEPS: Final = 20
+"""Steps of one sweep; what is left is for the next one, a minute later."""
+
+_FINISH_PURPOSE: Final = "finish"
+
+
+class Announced(msgspec.Struct, frozen=True):
+    """What whoever uploads has said of the file beforehand; None is not said."""
+
+    size: int | None = None
+    sha256: bytes | None = None
+    content_type: str | None = None
+
+
+class LinkedUpload(msgspec.Struct, frozen=True):
+    """How to upload a file straight into the store, and the token that then finishes it."""
+
+    url: str
+    headers: dict[str, str]
+    finish_token: str
+
+
+class _Pledge(msgspec.Struct, frozen=True, array_like=True):
+    """What the token of a linked upload holds."""
+
+    key: str
+    sha256: bytes
+    content_type: str | None
+
+
+class Files:
+    """Uploads, downloads and deletes; the sweep that keeps the store clean."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        blobs: BlobStore | None,
+        access: FileAccess,
+        *,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._runner, self._held, self._access = runner, blobs, access
+        self._clock, self._ids = clock, ids
+
+    # -- uploads --------------------------------------------------------------------------
+
+    def upload_url(self) -> str:
+        """Return a URL to which a file may be posted for the next hour."""
+        return self._access.upload_url(self._clock.now_ms(), self._ids.seed())
+
+    def check_upload_token(self, token: str) -> None:
+        """See that a token came with an upload URL of this deployment, in the last hour.
+
+        Raises:
+            InvalidUploadToken: it did not.
+            UploadTokenExpired: it is older.
+        """
+        now_ms = self._clock.now_ms()
+        signed_content(self._access.secret, UPLOAD_PURPOSE, token, now_ms)
+
+    def store(
+        self, chunks: Iterable[bytes], *, content_type: str | None = None
+    ) -> Id[StoredFile]:
+        """Store a file of the deployment's own."""
+        return self.upload(chunks, Announced(content_type=content_type))
+
+    def upload(self, chunks: Iterable[bytes], announced: Announced) -> Id[StoredFile]:
+        """Store a file as it comes, and return its id once that is committed.
+
+        Raises:
+            UploadRefused: what has come is not what was announced.
+            StorageUnavailable: nothing was stored; of :class:`OutcomeUnknown` alone that
+                cannot be said.
+        """
+        _check_type(announced.content_type)
+        key = self._new_key()
+        self._blobs  # noqa: B018 - refused before anything is announced
+        self._mutate("begin", key=key)
+        try:
+            facts = self._blobs.put(key, chunks, content_type=announced.content_type)
+            _compare(facts, announced)
+            return self._finish(key, facts, announced.content_type)
+        except OutcomeUnknown:
+            raise  # it may be a file: the log knows, and so will the sweep
+        except BaseException:
+            self._give_up(key)
+            raise
+
+    def link_upload(self, announced: Announced) -> LinkedUpload:
+        """Let a file be put straight into the store, which takes more than a request may hold.
+
+        Raises:
+            NoUploadLinks: the store makes no links.
+        """
+        _check_type(announced.content_type)
+        key, digest = self._new_key(), announced.sha256 or b""
+        link = self._blobs.upload_link(
+            key,
+            sha256=digest,
+            content_type=announced.content_type,
+            valid_s=LINK_VALID_S,
+        )
+        if link is None:
+            raise NoUploadLinks
+        self._mutate("begin", key=key)
+        pledge = msgspec.msgpack.encode(_Pledge(key, digest, announced.content_type))
+        expires_ms = self._clock.now_ms() + FINISH_VALID_MS
+        token = sign(self._access.secret, _FINISH_PURPOSE, pledge, expires_ms)
+        return LinkedUpload(link.url, dict(link.headers), token)
+
+    def finish_link(self, token: str) -> Id[StoredFile]:
+        """Make a file of what was put by a link. Repeated, it names the same file.
+
+        Raises:
+            UploadIncomplete: nothing was put yet.
+            UploadRefused: the token is not good, or what was put is not what was announced.
+        """
+        now_ms = self._clock.now_ms()
+        opened = signed_content(self._access.secret, _FINISH_PURPOSE, token, now_ms)
+        try:
+            pledge = msgspec.msgpack.decode(opened, type=_Pledge)
+        except msgspec.DecodeError:
+            raise InvalidUploadToken from None
+        facts = self._blobs.linked(pledge.key)
+        if facts is None:
+            raise UploadIncomplete
+        _compare(facts, Announced(sha256=pledge.sha256))
+        return self._finish(pledge.key, facts, pledge.content_type)
+
+    # -- downloads ------------------------------------------------------------------------
+
+    def url(self, file: str) -> str | None:
+        """Return the URL of a file; None if there is none."""
+        found = self._located(file)
+        return self._access.url(found.key) if found is not None else None
+
+    def metadata(self, file: str) -> StoredFile | None:
+        """Return what is known of a file; None if there is none."""
+        found = self._located(file)
+        return found.file if found is not None else None
+
+    def find(self, key: str) -> StoredFile | None:
+        """Return the file whose URL names ``key``; None if there is none."""
+        found: StoredFile | None = self._query("find", key=key)
+        return found
+
+    def read(self, key: str, first: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Read a part of a blob; the first piece is there on return.
+
+        Raises:
+            BlobMissing: it is not in the store.
+        """
+        pieces = self._blobs.get(key, first, end)
+        return chain((next(pieces, b""),), pieces)
+
+    def read_file(self, file: str) -> Iterator[bytes] | None:
+        """Read a file; None if there is none."""
+        found = self._located(file)
+        if found is None:
+            return None
+        try:
+            return self.read(found.key)
+        except BlobMissing:
+            if self._located(file) is None:
+                return None  # deleted in between
+            raise
+
+    def download_link(self, key: str, file: StoredFile) -> str | None:
+        """Return a URL by which the store itself serves the blob; None if it makes none."""
+        kind = None if isinstance(file.content_type, Unset) else file.content_type
+        return self._blobs.download_link(key, content_type=kind, valid_s=LINK_VALID_S)
+
+    # -- deletes --------------------------------------------------------------------------
+
+    def delete(self, file: str) -> None:
+        """Delete a file.
+
+        Raises:
+            NotFound: there is none.
+        """
+        self._mutate("delete", file=file)
+
+    @property
+    def are_configured(self) -> bool:
+        """Whether the deployment has a place for files."""
+        return self._held is not None
+
+    def sweep(self) -> int:
+        """Delete the bytes of deleted files, and of uploads that were given up.
+
+        Returns:
+            How many blobs those were.
+        """
+        swept = 0
+        for _ in range(SWEEP_STEPS):
+            keys = self._mutate("doom", limit=SWEPT_AT_ONCE)
+            if not keys:
+                break
+            self._reap(keys)
+            swept += len(keys)
+        return swept
+
+    def _reap(self, keys: list[str]) -> None:
+        gone: list[str] = []
+        try:
+            for key in keys:
+                self._blobs.delete(key)
+                gone.append(key)
+        finally:
+            if gone:
+                self._mutate("forget", keys=gone)
+
+    def _give_up(self, key: str) -> None:
+        """Delete what has come, unless it is a file's; the sweep does what does not work now."""
+        with suppress(EngineError):
+            if self._mutate("abandon", key=key):
+                self._reap([key])
+
+    # -- commits --------------------------------------------------------------------------
+
+    def _finish(
+        self, key: str, facts: BlobFacts, content_type: str | None
+    ) -> Id[StoredFile]:
+        made: Id[StoredFile] = self._mutate(
+            "finish",
+            key=key,
+            sha256=_text(facts.sha256),
+            size=facts.size,
+            contentType=content_type,
+        )
+        return made
+
+    def _located(self, file: str) -> Any:
+        return self._query("locate", file=file)
+
+    def _mutate(self, name: str, **arguments: Any) -> Any:
+        return self._result(name, self._runner.mutation(_call(name, arguments)))
+
+    def _query(self, name: str, **arguments: Any) -> Any:
+        return self._result(name, self._runner.query(_call(name, arguments)))
+
+    def _result(self, name: str, outcome: Outcome) -> Any:
+        failure = outcome.failure
+        if failure is not None:
+            raise failure.error or RuntimeError(failure.reason)
+        found = self._runner.registry.lookup(_path(name))
+        if found is None or outcome.value is None:
+            raise RuntimeError(f"{_path(name)} is not there, or has no value")
+        return found.function.signature.decode_result(outcome.value)
+
+    def _new_key(self) -> str:
+        return str(uuid.UUID(bytes=self._ids.seed(), version=4))
+
+    @property
+    def _blobs(self) -> BlobStore:
+        if self._held is None:
+            raise FilesNotConfigured(
+                "this deployment has no place for files: set GEOFLOW_FILES_BUCKET"
+            )
+        return self._held
+
+
+def _path(name: str) -> str:
+    return f"_system/storage:{name}"
+
+
+def _call(name: str, arguments: dict[str, Any]) -> Call:
+    return Call(_path(name), msgspec.json.encode(arguments), trusted=True)
+
+
+def _check_type(content_type: str | None) -> None:
+    """A type is sent as a header: with a line break in it, it would be several."""
+    if content_type is not None and not (
+        content_type.isascii() and content_type.isprintable()
+    ):
+        raise InvalidContentType(content_type)
+
+
+def _compare(facts: BlobFacts, announced: Announced) -> None:
+    if announced.size is not None and announced.size != facts.size:
+        raise ContentLengthMismatch(announced=announced.size, received=facts.size)
+    if announced.sha256 is not None and announced.sha256 != facts.sha256:
+        raise Sha256Mismatch(
+            announced=_text(announced.sha256), received=_text(facts.sha256)
+        )
+
+
+def _text(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()

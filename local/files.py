@@ -1,0 +1,77 @@
+"""File storage of the local server: where the bytes are, and how they come and go."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl
+
+from chalicelib import bootstrap
+from chalicelib.adapters.directory import DirectoryBlobs
+from chalicelib.config import Settings
+from chalicelib.engine.blobs import BlobStore
+from chalicelib.engine.errors import UploadBroken
+from chalicelib.entrypoints import files
+from chalicelib.entrypoints.http import Request, answer
+from local.http import HttpRequest
+from local.streaming import ClientGone, StreamedMount, StreamedResponse
+
+DIRECTORY: Final = "files"
+"""Where the files are in the data directory."""
+
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - an address is compared
+
+
+def file_store(settings: Settings, *, survives: bool) -> BlobStore:
+    """Return the bucket that is configured, or a part of the data directory.
+
+    Each kind of store has a directory of its own: the files of one are unknown to another.
+    Where the documents do not survive a restart (``survives``), neither do the files.
+    """
+    if settings.files_bucket:
+        configured = bootstrap.bucket(settings)
+        if configured is not None:
+            return configured
+    return DirectoryBlobs(_directory(settings, survives=survives))
+
+
+def _directory(settings: Settings, *, survives: bool) -> Path:
+    name = DIRECTORY if settings.store == "sqlite" else f"{DIRECTORY}-{settings.store}"
+    if survives:
+        return settings.directory / name
+    passing = settings.directory / f"{name}-passing"
+    shutil.rmtree(passing, ignore_errors=True)
+    return passing
+
+
+def own_address(host: str, port: int) -> str:
+    """Return the address at which clients on this machine find the server."""
+    name = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def file_routes() -> StreamedMount:
+    """Return the routes of files, whose bodies are never whole in memory."""
+    return StreamedMount(prefix=files.PREFIX, route=_serve)
+
+
+def _serve(request: HttpRequest, body: Iterator[bytes]) -> StreamedResponse:
+    asked = Request(
+        method=request.method,
+        path=request.path,
+        query=dict(parse_qsl(request.query, keep_blank_values=True)),
+        headers=dict(request.headers),
+        stream=_unbroken(body),
+    )
+    handler = files.handler_of(request.method, request.path)
+    response = answer(handler, bootstrap.current, asked)
+    headers = {"Content-Length": str(len(response.body)), **response.headers}
+    pieces = (response.body,) if response.stream is None else response.stream
+    return StreamedResponse(status=response.status, headers=headers, pieces=pieces)
+
+
+def _unbroken(body: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from body
+    except ClientGone as gone:
+        raise UploadBroken(f"the upload broke off: {gone}") from gone

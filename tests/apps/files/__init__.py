@@ -1,0 +1,1 @@
+"""Stored files: everything that a function may do with them."""
