@@ -18,7 +18,7 @@ from chalicelib.bootstrap import Deployment, Machine, Stores, assemble
 from chalicelib.config import BadSetting, Settings, from_environment
 from chalicelib.engine.errors import EngineError
 from chalicelib.engine.ports import Gateway
-from local.banner import greeting
+from local.banner import ANEW, greeting
 from local.declarations import write_declarations
 from local.fibers import FiberClock, FiberGate
 from local.files import file_routes, file_store, own_address
@@ -233,7 +233,8 @@ def _sources(server: LocalServer, jobs: OwnQueue) -> list[EventSource]:
 def _run(server: LocalServer, deployment: Deployment, sources: list[EventSource]) -> None:
     import app  # noqa: PLC0415 - reads the settings when it is imported
 
-    print(greeting(deployment.settings), flush=True)
+    told_before = ANEW in sys.argv
+    print("Serving anew." if told_before else greeting(deployment.settings), flush=True)
     server.run(
         Handlers(
             http=app.app,

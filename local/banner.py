@@ -1,9 +1,13 @@
 """What ``make run`` prints first: where it is, how to get in, what to do next."""
 
 from pathlib import Path
+from typing import Final
 
 from chalicelib.config import Settings
 from local.identity import issue_token
+
+ANEW: Final = "--anew"
+"""Argument of a server that was started before, and told all of this then."""
 
 
 def greeting(settings: Settings) -> str:

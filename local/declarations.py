@@ -1,6 +1,7 @@
 """Writes what clients are checked against: ``make types``, and ``make spec``."""
 
 import argparse
+import importlib
 import os
 import sys
 import tempfile
@@ -58,8 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.spec:
             print(spec_text(registry, settings))
         if asked.out is not None:
-            for path in write_declarations(registry, asked.out):
+            written = write_declarations(registry, asked.out)
+            for path in written:
                 print(f"Wrote {path}", file=sys.stderr)
+            if not written:
+                print(f"{asked.out / FOLDER} is as it should be", file=sys.stderr)
     except (BadSetting, EngineError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -81,7 +85,7 @@ def fault_text(error: Exception) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    return Path(filename).is_relative_to(_HERE) or Path(filename).is_relative_to(_ENGINE)
+    return any(Path(filename).is_relative_to(folder) for folder in _OURS)
 
 
 def _replaced(path: Path, text: str) -> bool:
@@ -97,7 +101,13 @@ def _replaced(path: Path, text: str) -> bool:
 
 
 _HERE: Final = Path(__file__).resolve().parent
-_ENGINE: Final = _HERE.parent / "chalicelib" / "engine"
+_OURS: Final = (
+    _HERE,
+    _HERE.parent / "chalicelib" / "engine",
+    Path(importlib.__file__).parent,
+)
+"""Where the frames of an import are that tell nothing of the app."""
+
 _READABLE: Final = 0o644  # a temporary file is its owner's alone
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from typing_extensions import override
 from watchfiles import Change, PythonFilter, watch
 
 from chalicelib.config import BadSetting, Settings, from_environment
+from local.banner import ANEW
 
 STOP_S: Final = 10
 """How long a server may take to stop; it leaves within three seconds unless it hangs."""
 
-LOOK_MS: Final = 500
+LOOK_MS: Final = 200
 """How often it is seen whether the server has ended of its own accord."""
 
 
@@ -36,7 +37,8 @@ def main() -> int:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP as well: with the terminal the server would go on, and nobody would end it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: ended.set())
     Developing(settings, places).run(ended)
     return 0
@@ -60,6 +62,7 @@ class Developing:
         if settings.types:
             self._check += ["--out", settings.types]
         self._server: subprocess.Popen[bytes] | None = None
+        self._greeting = True
 
     def run(self, ended: threading.Event) -> None:
         """Serve what is there, and what comes of it, until ``ended``."""
@@ -72,12 +75,15 @@ class Developing:
             yield_on_timeout=True,
             raise_interrupt=False,
         )
+        begun = False
         try:
-            self._renew()
+            # It watches from when it is first asked, so nothing is read before that.
             for changed in changes:
                 if changed:
                     _say(f"{_names(changed)} changed.")
+                if changed or not begun:
                     self._renew()
+                    begun = True
                 else:
                     self._look()
         finally:
@@ -85,13 +91,16 @@ class Developing:
 
     def _renew(self) -> None:
         """Serve what the files say now, unless it cannot be served."""
-        checked = subprocess.run(self._check, check=False)  # noqa: S603 - our own
+        # In a session of its own: Ctrl-C is for us and the server, not for what is over soon.
+        checked = subprocess.run(self._check, check=False, start_new_session=True)  # noqa: S603
         if checked.returncode:
             kept = "The server before it goes on." if self._server else "Nothing is served."
             _say(f"That cannot be served. {kept} Waiting for a change.")
             return
         self._stop()
-        self._server = subprocess.Popen([*_PYTHON, "local"])  # noqa: S603 - our own
+        command = [*_PYTHON, "local", *([] if self._greeting else [ANEW])]
+        self._server = subprocess.Popen(command)  # noqa: S603 - our own
+        self._greeting = False
 
     def _look(self) -> None:
         if self._server is not None and self._server.poll() is not None:
