@@ -99,7 +99,7 @@ def assemble(
     registry = Registry(
         (*settings.apps, SYSTEM),
         lazy=lazy,
-        addresses=Addresses(settings.cloud_url, settings.site_url),
+        addresses=addresses(settings),
     )
     machine = machine or Machine(SystemClock(), SystemIds())
     clock, secret = machine.clock, _secret(settings)
@@ -142,6 +142,12 @@ def assemble(
 def _secret(settings: Settings) -> bytes:
     """What this deployment seals with; without a setting, something of this process alone."""
     return settings.secret.encode() or os.urandom(32)
+
+
+def addresses(settings: Settings) -> Addresses:
+    """Where clients reach a deployment; one address may serve all, HTTP functions below it."""
+    cloud = settings.cloud_url.rstrip("/")
+    return Addresses(cloud, settings.site_url.rstrip("/") or (cloud and f"{cloud}/http"))
 
 
 def dynamodb_stores(settings: Settings) -> Stores:

@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         site_port: Port for HTTP endpoints.
         cloud_url: Where clients reach functions, sync and files; the local server knows its
             own.
-        site_url: Where they reach HTTP functions.
+        site_url: Where they reach HTTP functions; empty: below ``cloud_url``.
         types: Directory in which the local server keeps the TypeScript declarations of what
             it serves, in ``_generated``; empty: nowhere.
         issuer: Issuer of the local server's own tokens; empty is its own address.

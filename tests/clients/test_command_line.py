@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.engine.functions.declarations import declarations
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.spec import function_spec
 from tests.clients.driver import HERE
@@ -25,8 +26,13 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    settings = {"GEOFLOW_STORE": "memory", "GEOFLOW_APPS": "tests.apps.atlas"}
-    running = LocalServer(tmp_path_factory.mktemp("atlas"), settings)
+    directory = tmp_path_factory.mktemp("atlas")
+    settings = {
+        "GEOFLOW_STORE": "memory",
+        "GEOFLOW_APPS": "tests.apps.atlas",
+        "GEOFLOW_TYPES": str(directory / "web"),
+    }
+    running = LocalServer(directory, settings)
     running.start()
     yield running
     running.close()
@@ -88,3 +94,21 @@ class TestFunctionSpec:
         assert ran.returncode == 0, ran.stderr
         (written,) = project.glob("function_spec_*.json")
         assert json.loads(written.read_text())["url"] == atlas.url
+
+
+def test_a_function_that_is_not_there_is_answered_with_those_that_are(
+    project: Path, atlas: LocalServer
+) -> None:
+    ran = convex(project, atlas, admin_key(atlas), "run", "places:nothing")
+
+    assert ran.returncode != 0
+    assert "Could not find function for 'places:nothing'" in ran.stderr
+    assert "admin/visitors:invite" in ran.stderr
+
+
+def test_the_server_keeps_the_declarations_where_it_is_told_to(atlas: LocalServer) -> None:
+    folder = atlas.directory / "web" / "_generated"
+
+    assert {path.name: path.read_text() for path in folder.iterdir()} == declarations(
+        Registry(("tests.apps.atlas",))
+    )

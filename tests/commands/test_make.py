@@ -48,6 +48,21 @@ class TestSettings:
         assert "--url http://127.0.0.1:4210" in planned("demo", "PORT=4210")
 
 
+class TestTypes:
+    def test_go_where_the_command_line_says(self) -> None:
+        command = planned("types", "APPS=notes", "OUT=web/src")
+
+        assert "GEOFLOW_APPS='notes'" in command
+        assert command.endswith("python -m local.declarations --out 'web/src'")
+
+    def test_go_to_a_directory_of_results_otherwise(self) -> None:
+        assert planned("types", OUT="/").endswith("--out 'out/types'")
+
+    @pytest.mark.parametrize("target", ["run", "dev"])
+    def test_are_kept_by_the_server_where_it_is_told_to(self, target: str) -> None:
+        assert "GEOFLOW_TYPES='web/src'" in planned(target, "TYPES=web/src")
+
+
 class TestToken:
     def test_is_for_whom_the_command_line_names(self) -> None:
         assert "--user 'bob'" in planned("token", "USER=bob")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.bootstrap import addresses
 from chalicelib.config import DEFAULT_PORT, BadSetting, Settings, from_environment
 from chalicelib.engine.auth import CustomJwtProvider, OidcProvider
+from chalicelib.engine.functions.registry import Addresses
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -73,3 +75,20 @@ def test_what_makes_no_sense_is_refused_by_name(variable: str, text: str) -> Non
 def test_the_instance_is_named_by_the_admin_key_or_by_the_stage() -> None:
     assert Settings(admin_key="mine|secret").instance_name == "mine"
     assert Settings(stage="prod").instance_name == "geoflow-prod"
+
+
+class TestAddresses:
+    def test_are_two_where_there_are_two(self) -> None:
+        given = Settings(cloud_url="https://a.example/", site_url="https://b.example")
+
+        assert addresses(given) == Addresses("https://a.example", "https://b.example")
+
+    def test_are_one_where_one_serves_all(self) -> None:
+        given = Settings(cloud_url="https://a.example/api")
+
+        assert addresses(given) == Addresses(
+            "https://a.example/api", "https://a.example/api/http"
+        )
+
+    def test_are_empty_where_nobody_said(self) -> None:
+        assert addresses(Settings()) == Addresses()

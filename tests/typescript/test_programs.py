@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
 import pytest
 
 from chalicelib.engine.functions.declarations import declarations
-from chalicelib.engine.functions.registry import Registry
-from tests.typescript.compiler import HERE, compile_project
+from chalicelib.engine.functions.registry import Registry, canonical_path
+from tests.typescript.compiler import HERE, compile_project, run_node
 
 pytestmark = pytest.mark.clients
 
@@ -49,3 +50,22 @@ def test_each_wrong_line_is_refused_for_its_reason_and_no_other_line_is(
 
     assert len(marked) >= 20
     assert errors["wrong.tsx"] == marked
+
+
+def test_references_have_the_names_that_are_served() -> None:
+    paths = list(Registry(("tests.apps.atlas",)).functions)
+    app = [path for path in paths if not path.startswith("_system/")]
+    references = [["api", *path.replace("/", ":").split(":")] for path in app]
+    program = (
+        'import { getFunctionName } from "convex/server";'
+        'import * as roots from "./_generated/api.js";'
+        f"const references = {json.dumps(references)};"
+        "const names = references.map((path) => getFunctionName("
+        "path.reduce((level, name) => level[name], roots)));"
+        "console.log(JSON.stringify(names));"
+    )
+
+    ran = run_node(["--input-type=module", "--eval", program])
+
+    names = [canonical_path(name) for name in json.loads(ran)]
+    assert names == app

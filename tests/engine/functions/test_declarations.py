@@ -56,6 +56,24 @@ class TestDeclarations:
         assert "  messages: {" in both["api.d.ts"]
         assert "  places: {" in both["api.d.ts"]
 
+    def test_hold_a_function_and_a_module_of_one_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "admin.py").write_text(
+            "from chalicelib.engine.server import QueryCtx, query\n"
+            "@query\n"
+            "def visitors(ctx: QueryCtx) -> int: return 0\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+
+        both = declarations(Registry(("tests.apps.atlas", "admin")))["api.d.ts"]
+
+        assert (
+            "    visitors: "
+            'FunctionReference<"query", "public", Record<string, never>, number> & {\n'
+            "      invite: FunctionReference<"
+        ) in both
+
     def test_know_nothing_of_the_engines_own_functions(self) -> None:
         served = Registry(("tests.apps.atlas", "chalicelib.system"))
 
