@@ -17,6 +17,7 @@ from chalicelib.engine.errors import EngineError
 from chalicelib.engine.functions.declarations import declarations
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.spec import function_spec
+from local.files import own_address
 
 FOLDER: Final = "_generated"
 """Where the files are within the directory that is named, as Convex's own tools have it."""
@@ -40,7 +41,7 @@ def write_declarations(registry: Registry, directory: Path) -> list[Path]:
 
 def spec_text(registry: Registry, settings: Settings) -> str:
     """Return what ``npx convex function-spec`` prints of a server with these settings."""
-    url = settings.cloud_url or f"http://{settings.host}:{settings.port}"
+    url = settings.cloud_url or own_address(settings.host, settings.port)
     spec = {"url": url, "functions": function_spec(registry)}
     return msgspec.json.format(msgspec.json.encode(spec), indent=2).decode()
 

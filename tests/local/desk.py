@@ -34,8 +34,8 @@ class Desk:
         self.app = directory / "desk_app"
         self.types = directory / "web" / "_generated" / "api.d.ts"
         self._log = directory / "log"
-        self._port, self._directory = free_port(), directory
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.port, self._directory = free_port(), directory
+        self.url = f"http://127.0.0.1:{self.port}"
         self.app.mkdir()
         (self.app / "__init__.py").touch()
 
@@ -46,7 +46,7 @@ class Desk:
         settings = {
             "GEOFLOW_APPS": "desk_app",
             "GEOFLOW_DATA": str(self._directory / "data"),
-            "GEOFLOW_PORT": str(self._port),
+            "GEOFLOW_PORT": str(self.port),
             "GEOFLOW_SITE_PORT": "0",
             "GEOFLOW_TYPES": str(self._directory / "web"),
             "PYTHONPATH": os.pathsep.join([str(self._directory), str(REPOSITORY)]),

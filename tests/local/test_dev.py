@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,21 @@ def test_an_app_that_is_wrong_from_the_start_is_served_once_it_is_right(desk: De
         desk.write(ANSWER.format(hint="int", value=2))
 
         desk.until(lambda: desk.answer() == 2, "served")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE_S)
+
+
+def test_a_server_that_cannot_start_is_tried_again_at_the_next_change(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", desk.port)):
+        process = desk.start()
+        desk.until(lambda: "The server has ended, with 1" in desk.said, "given up")
+    try:
+        assert "If a port is taken" in desk.said
+
+        desk.write(ANSWER.format(hint="int", value=3))
+
+        desk.until(lambda: desk.answer() == 3, "served")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE_S)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.engine.errors import InvalidCursor
 from chalicelib.engine.functions.declarations import declarations, error_codes
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.spec import function_spec
@@ -90,6 +91,9 @@ class TestDeclarations:
 
 
 class TestErrorCodes:
+    def test_leave_out_errors_that_carry_other_data(self) -> None:
+        assert InvalidCursor.code not in error_codes(())
+
     def test_are_the_engines_and_the_apps_own(self, atlas: Registry) -> None:
         assert "OFF_THE_MAP" in error_codes(atlas.packages)
         assert "NOT_FOUND" in error_codes(())
