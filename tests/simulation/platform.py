@@ -33,6 +33,9 @@ from tests.simulation.turns import VirtualLock, VirtualTurns
 from tests.simulation.world import Broken, Killed, World, WorldClock, WorldIds
 
 TICK_MS = 15_000.0
+SWEEP_TICKS = 4
+"""A sweep of jobs comes each minute."""
+
 REDELIVERY_MS = (300, 3000)
 
 
@@ -78,6 +81,9 @@ class Queue:
         """Deliver a message later."""
         world = self._platform.world
         world.pause()
+        if b'"type":"run"' in body and world.chance(world.faults.forgotten):
+            world.stats["forgotten hints"] += 1
+            return
         twice = not world.profile.ordered and world.chance(0.25)
         for _ in range(1 + twice):
             self._platform.start_job(body, delay_ms + world.between((0, 60)))
@@ -118,6 +124,7 @@ class Platform:
             cursors=SivCursors(b"a test"),
         )
         self._processes: list[Process] = []
+        self._ticks = 0
         if world.profile.ticks:
             world.at(TICK_MS, self._tick, awaited=False)
 
@@ -274,6 +281,9 @@ class Platform:
     def _tick(self) -> None:
         for shard in sorted({roster_shard(name) for name in self.gateway.sockets}):
             self.invoke("tick", lambda backend, shard=shard: _ignore(backend.tick(shard)))  # type: ignore[misc]  # bound at once
+        self._ticks += 1
+        if self.world.profile.jobs and self._ticks % SWEEP_TICKS == 0:
+            self.invoke("heartbeat", lambda backend: backend.send_sweep())
         self.world.at(TICK_MS, self._tick, awaited=False)
 
 

@@ -13,6 +13,7 @@ class Faults:
     ``kill``: the invocation ends there. ``freeze``: it sleeps for ``freeze_ms``. ``error``:
     the storage answers that it does not work. ``lost_put``: an append is not answered.
     ``lost_post``: a post is not answered. ``cut``: the client's socket dies.
+    ``forgotten``: a hint that a job is due is lost.
     """
 
     kill: float = 0.002
@@ -22,9 +23,10 @@ class Faults:
     lost_put: float = 0.02
     lost_post: float = 0.01
     cut: float = 0.03
+    forgotten: float = 0.05
 
 
-NONE = Faults(kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0)
+NONE = Faults(kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0, forgotten=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Profile:
     what the handler's calls take until it has the frame in safety. ``ordered``: the gateway hands over the frames of a connection
     one after another, and one process serves everything, as the local server does.
     ``skew_ms``: how wrong the clock of a process may be, either way.
+    ``jobs`` are scheduled, or called off, within ``jobs_ms``.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
@@ -64,6 +67,8 @@ class Profile:
     max_message_bytes: int = 128 * 1024
     skew_ms: float = 0
     signs_in: bool = True
+    jobs: int = 0
+    jobs_ms: float = 3000
     dynamodb: bool = False
     small: bool = False
     night: bool = False
@@ -102,7 +107,21 @@ DYNAMODB = replace(CALM, dynamodb=True, call_ms=(0.1, 3), handler_ms=(0.1, 4))
 DYNAMODB_STORM = replace(DYNAMODB, storm=3, acts=(2, 5), http=2)
 FAULTY_DYNAMODB = replace(DYNAMODB, ticks=True, faults=Faults())
 
+JOBS = replace(SHORT, jobs=25, stall=0.1, processes=8)
+FAULTY_JOBS = replace(
+    JOBS,
+    ticks=True,
+    faults=replace(Faults(), kill=0.006, freeze=0.003, error=0.004),
+    jobs=40,
+    jobs_ms=120_000,
+    clients=(1, 1),
+)
+
 PROFILES = {
+    "jobs": JOBS,
+    "faulty jobs": FAULTY_JOBS,
+    "local jobs": replace(LOCAL, jobs=25, acts=(2, 6), http=2),
+    "faulty jobs on dynamodb": replace(FAULTY_JOBS, dynamodb=True, jobs=20),
     "dynamodb": DYNAMODB,
     "dynamodb storm": DYNAMODB_STORM,
     "faulty dynamodb": FAULTY_DYNAMODB,

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from chalicelib.engine.log import Entry
+from tests.simulation.app.chores import LABOURS
 from tests.simulation.background import Background
 from tests.simulation.checks import check_counts, check_failures, check_rows
 from tests.simulation.client import SILENCE_MS, Client
 from tests.simulation.http import HttpCaller
+from tests.simulation.jobs import JobCaller, Ledger
 from tests.simulation.limits import small_limits
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import TICK_MS, Platform
@@ -16,8 +19,10 @@ from tests.simulation.world import Broken, World
 NIGHT_MS = 25 * 60 * 60 * 1000.0
 """Longer than the log is kept for sure."""
 
-ROUNDS = 60
-"""Ticks to wait for after the last fault; an action is given up after 42 of them."""
+ROUNDS = 80
+"""Ticks to wait for after the last fault; an action is given up after 42 of them, one that is
+a job after 62.
+"""
 
 
 class Simulation:
@@ -28,8 +33,9 @@ class Simulation:
     ) -> None:
         world = self.world = World(seed, profile)
         world.trace = trace
-        self.oracle = Oracle()
-        self.platform = Platform(world, self.oracle.committed)
+        self.oracle, self.ledger = Oracle(), Ledger()
+        LABOURS.clear()
+        self.platform = Platform(world, self._committed)
         self.platform.backend().deploy("v1")
         world.begin()
         low, high = profile.clients
@@ -39,6 +45,7 @@ class Simulation:
         ]
         self.http = HttpCaller(self.platform, self.oracle)
         self.background = Background(self.platform, self.oracle)
+        self.jobs = JobCaller(self.platform, self.oracle, self.ledger)
 
     def run(self) -> None:
         """Run to the end.
@@ -60,6 +67,7 @@ class Simulation:
             world.at(200, client.live)
         self.http.start()
         self.background.start()
+        self.jobs.start()
         world.run()
         if world.profile.night:
             self._live_on_another_day()
@@ -80,7 +88,7 @@ class Simulation:
         if not self.world.profile.ticks:
             return
         for _ in range(ROUNDS):
-            if all(client.at_rest for client in self.clients):
+            if all(one.at_rest for one in (*self.clients, self.ledger)):
                 break
             self.world.run(TICK_MS)
         # On until whoever was left in silence has given up since.
@@ -92,10 +100,16 @@ class Simulation:
     def _check(self) -> None:
         for client in self.clients:
             client.check_at_rest()
+        self.ledger.check_at_rest(self.oracle)
+        self.world.stats.update(self.ledger.ends())
         self._apply_all()
         check_rows(self.platform, self.oracle)
         check_counts(self.platform, self.oracle)
         check_failures(self.oracle, self.http.failed)
+
+    def _committed(self, entry: Entry) -> None:
+        self.oracle.committed(entry)
+        self.ledger.committed(entry)
 
     def _apply_all(self) -> None:
         head = self.oracle.head

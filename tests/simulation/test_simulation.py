@@ -43,6 +43,10 @@ SEEDS = {
     "dynamodb storm": 4,
     "dynamodb": 30,
     "faulty dynamodb": 50,
+    "jobs": 20,
+    "local jobs": 20,
+    "faulty jobs": 50,
+    "faulty jobs on dynamodb": 12,
 }
 """How many seeds of each kind of world are run: about a minute in all."""
 

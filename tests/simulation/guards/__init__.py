@@ -8,8 +8,9 @@ from tests.simulation.guards.commits import COMMITS
 from tests.simulation.guards.dynamodb import DYNAMODB
 from tests.simulation.guards.guard import Edit, Guard
 from tests.simulation.guards.holders import HOLDERS
+from tests.simulation.guards.jobs import JOBS
 from tests.simulation.guards.transitions import TRANSITIONS
 
-GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS, *DYNAMODB)
+GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS, *DYNAMODB, *JOBS)
 
 __all__ = ["GUARDS", "Edit", "Guard"]
