@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 import msgspec
 
 from chalicelib.adapters.cursors import SivCursors
+from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
@@ -29,6 +30,7 @@ from chalicelib.engine.functions.registration import (
     QueryFunction,
 )
 from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.ports import ROSTER_SHARDS, Frame
 from chalicelib.engine.sync.messages import Authenticate
 
@@ -119,7 +121,7 @@ class TestBackend:
     def __init__(self, *packages: str, redacted: bool = False) -> None:
         self.clock, self.sockets = VirtualClock(), Sockets()
         self._jobs = DelayedJobs(self.clock)
-        self._persistence = MemoryPersistence()
+        self._persistence, self.blobs = MemoryPersistence(), MemoryBlobs()
         self.errors: list[Exception] = []
         """What was reported to the operators."""
         self.engine = Backend(
@@ -133,8 +135,13 @@ class TestBackend:
                 clock=self.clock,
                 ids=CountedIds(),
                 cursors=SivCursors(b"a test"),
+                blobs=self.blobs,
             ),
-            behaviour=Behaviour(settle_ms=0, redacted=redacted),
+            behaviour=Behaviour(
+                settle_ms=0,
+                redacted=redacted,
+                files=FileAccess("https://files.example", b"a test"),
+            ),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.errors.append(error),
         )

@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection
 from chalicelib.entrypoints.concurrency import ThreadSafeChalice
 from local.limits import AWS, LOCAL
 from local.server import Handlers, LocalServer, Settings
+from local.streaming import StreamedMount
 
 
 @dataclass
@@ -111,9 +112,10 @@ def serving(
     message: Callable[[Running, dict[str, Any]], Any] = echo,
     mounts: dict[str, Any] | None = None,
     http: Any = None,
+    streamed: StreamedMount | None = None,
 ) -> Iterator[Running]:
     calls: list[Any] = []
-    server = LocalServer(settings, mounts or {}, log=calls.append)
+    server = LocalServer(settings, mounts or {}, streamed, log=calls.append)
     running = Running(server, Recorder(), Recorder(), calls)
 
     def on_message(event: Any, context: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chalicelib.engine.schema.builtin import StoredBlob, UnclaimedBlob
 from chalicelib.engine.server import (
     ActionCtx,
     Conflict,
@@ -11,6 +12,7 @@ from chalicelib.engine.server import (
     StoredFile,
     Struct,
     action,
+    internal_query,
     mutation,
     query,
 )
@@ -109,3 +111,15 @@ def describe(ctx: ActionCtx, file: Id[StoredFile]) -> list[Any]:
 def remove_from_action(ctx: ActionCtx, file: Id[StoredFile]) -> None:
     """Delete a file, by an action."""
     ctx.storage.delete(file)
+
+
+@internal_query
+def keys(ctx: QueryCtx) -> list[str]:
+    """What a client never sees: the keys of the bytes that are files'."""
+    return [blob.key for blob in ctx.db.system.query(StoredBlob)]
+
+
+@internal_query
+def unclaimed(ctx: QueryCtx) -> list[str]:
+    """What a client never sees: the keys of bytes that are no file's."""
+    return [blob.key for blob in ctx.db.system.query(UnclaimedBlob)]
