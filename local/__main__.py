@@ -3,6 +3,7 @@
 Every setting is an environment variable; ``chalicelib/config.py`` lists them.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -38,6 +39,14 @@ from local.server import EventSource, Handlers, LocalServer
 from local.server import Settings as ServerSettings
 
 log: Final = logging.getLogger("geoflow.local")
+
+SWITCH_S: Final = 0.001
+"""How long a thread may compute while another waits. By Python's own 5 ms the writer of the
+log, which lets go for each statement, would wait longer than its disk takes."""
+
+GC_THRESHOLD: Final = 20_000
+"""New objects until the garbage collector looks. Python's own 700 has it go through the kept
+entries of the log all the time; calls make next to no cycles."""
 
 HEARTBEAT_S: Final = 60
 STREAM_TIMEOUT_S: Final = 60
@@ -235,6 +244,9 @@ def _run(server: LocalServer, deployment: Deployment, sources: list[EventSource]
 
     told_before = ANEW in sys.argv
     print("Serving anew." if told_before else greeting(deployment.settings), flush=True)
+    sys.setswitchinterval(SWITCH_S)
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
     server.run(
         Handlers(
             http=app.app,

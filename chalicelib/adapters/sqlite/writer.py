@@ -44,7 +44,7 @@ INSERT INTO rows VALUES {} ON CONFLICT (idx, key) DO UPDATE
 SET ts = excluded.ts, id = excluded.id, image = excluded.image WHERE excluded.ts > rows.ts
 """
 
-_AT_ONCE: Final = (128, 32, 8, 1)
+_AT_ONCE: Final = (128, 64, 32, 16, 8, 4, 2, 1)
 """How many rows one statement writes: as many as are left, in few statements.
 
 Each statement lets other threads run, and then waits for them. The first number times five

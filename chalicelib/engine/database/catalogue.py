@@ -5,13 +5,14 @@ know an index, and every live query is run again when the code or the schema cha
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import msgspec
 
 from chalicelib.engine.errors import InvalidId
 from chalicelib.engine.log import IndexKey, stored_key
-from chalicelib.engine.values.encoding import decode
+from chalicelib.engine.values.encoding import restore
 from chalicelib.engine.values.ids import decode_id
 from chalicelib.engine.values.order import key_bytes
 from chalicelib.engine.values.value import MISSING
@@ -47,27 +48,28 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
         own = (self.by_id, internal)
         if not self.indexes:
             return (own,)
-        document: Any = decode(image)
+        document: Any = restore(image)
         return (
             own,
             *((i.id, row_key(i, internal, document)) for i in self.indexes.values()),
         )
 
 
-class Catalogue(msgspec.Struct, frozen=True, array_like=True):
+class Catalogue(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """All tables by name, and the version of the code that is served."""
 
     code_version: str = ""
     tables: dict[str, TableDefinition] = {}
     next_number: int = FIRST_USER_NUMBER
 
+    @cached_property
     def names(self) -> dict[int, str]:
         """Table names by number."""
         return {table.number: name for name, table in self.tables.items()}
 
     def table_of(self) -> Callable[[str], str | None]:
         """How ids are judged: a function to the table of a text, or None if it is no id."""
-        names = self.names()
+        names = self.names
 
         def find(text: str) -> str | None:
             try:

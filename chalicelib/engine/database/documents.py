@@ -147,12 +147,11 @@ class Reader:
 
     def _locate(self, document_id: str) -> tuple[TableSchema, TableDefinition, bytes]:
         number, internal = decode_id(document_id)
-        for name, schema in self._access.tables.items():
-            if is_builtin(name) != self._access.system:
-                continue
-            table = self._access.transaction.catalogue.tables.get(name)
-            if table is not None and table.number == number:
-                return schema, table, internal
+        catalogue = self._access.transaction.catalogue
+        name = catalogue.names.get(number, "")
+        schema = self._access.tables.get(name)
+        if schema is not None and is_builtin(name) == self._access.system:
+            return schema, catalogue.tables[name], internal
         raise InvalidId(f"the id {document_id!r} belongs to no table of this deployment")
 
     def _visible(self, document: Document) -> bool:

@@ -87,6 +87,11 @@ class LogTail:
                 self._restart()
                 continue
             with self._lock:
+                known_view = self._view
+                if not found and known_view is not None and known_view.ts == head:
+                    self._read_ms = read_ms
+                    if len(known_view.entries) <= LONG_TAIL_ENTRIES:
+                        return known_view
                 self._extend(head, found)
                 # Another thread may have begun anew meanwhile, from an older mark.
                 known = self._base + len(self._known)

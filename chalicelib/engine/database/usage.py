@@ -130,7 +130,7 @@ class Usage:
 
     def statistics(self, catalogue: Catalogue) -> Statistics:
         """The counts as a value."""
-        names = catalogue.names() if self.full_scans else {}
+        names = catalogue.names if self.full_scans else {}
         return Statistics(
             intervals_read=self.intervals_read,
             documents_read=self.documents_read,

@@ -1,5 +1,6 @@
 """Time and chance of one run: taken once, then computed, so that a run can be repeated."""
 
+from functools import cached_property
 from random import Random
 from typing import Final
 
@@ -18,8 +19,7 @@ class Determinism:
 
     def __init__(self, now_ms: float, seed: bytes) -> None:
         self._now_ms = now_ms
-        self._random = Random(seed)
-        self._ids = Random(b"ids" + seed)
+        self._seed = seed
         self._next_us = int(now_ms * _US_PER_MS)
         self.was_read = False
 
@@ -34,6 +34,16 @@ class Determinism:
         """Chance, the same for the same seed."""
         self.was_read = True
         return self._random
+
+    # Made when they are asked for: to seed one takes longer than to read a document.
+
+    @cached_property
+    def _random(self) -> Random:
+        return Random(self._seed)
+
+    @cached_property
+    def _ids(self) -> Random:
+        return Random(b"ids" + self._seed)
 
     def new_internal(self) -> bytes:
         """Return the internal id of a new document; each one is later than the one before."""

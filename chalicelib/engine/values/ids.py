@@ -23,6 +23,10 @@ MAX_TABLE_NUMBER: Final = (1 << 32) - 1
 """Largest number of a table; the smallest is 1."""
 
 
+KEPT_IDS: Final = 1 << 14
+"""Ids that are remembered: a run writes and reads the id of one document several times over."""
+
+
 def make_internal(creation_us: int, random9: bytes) -> InternalId:
     """Make the internal id of a document created ``creation_us`` microseconds after 1970.
 
@@ -40,6 +44,7 @@ def creation_us(internal: InternalId) -> int:
     return int.from_bytes(internal[:_TIME_BYTES], "big")
 
 
+@lru_cache(maxsize=KEPT_IDS)
 def encode_id(table_number: int, internal: InternalId) -> str:
     """Write a document id, 31 to 37 characters.
 
@@ -54,6 +59,7 @@ def encode_id(table_number: int, internal: InternalId) -> str:
     return _to_base32(body + _checksum(body))
 
 
+@lru_cache(maxsize=KEPT_IDS)
 def decode_id(text: str) -> tuple[int, InternalId]:
     """Read a document id: its table number and internal id.
 

@@ -77,7 +77,7 @@ class TestWithTables:
         assert decode_catalogue(encode_catalogue(FIRST)) == FIRST
 
     def test_names_tables_by_number(self) -> None:
-        assert FIRST.names() == {FIRST_USER_NUMBER: "items"}
+        assert FIRST.names == {FIRST_USER_NUMBER: "items"}
 
 
 class TestKeys:
