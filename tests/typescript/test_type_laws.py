@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from chalicelib.engine.errors import EngineError, InvalidHint
+from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.values import encoding
 from chalicelib.engine.values.types import Node, Role, TypeCodec
 from chalicelib.engine.values.types.tree import ArrayOf, IdOf, ObjectOf, RecordOf, UnionOf
 from chalicelib.engine.values.types.typescript import TypeScript, key_text
 from chalicelib.engine.values.value import Int64
+from local.declarations import write_declarations
 from tests.properties.test_type_laws import samples, table_of
 from tests.typescript.compiler import HERE, compile_project
 
@@ -27,10 +29,11 @@ import type { GenericId } from "convex/values";
 type Id<TableName extends string> = GenericId<TableName>;
 const nowhere = "owner1" as Id<"owners">;
 """
+APPS = ("chalicelib.geoflow", "tests.apps.chat", "tests.apps.pages", "tests.apps.trial")
 TSCONFIG = {
     "extends": str(HERE / "tsconfig.json"),
     "compilerOptions": {"types": [], "noUnusedLocals": False, "allowJs": False},
-    "files": ["laws.ts"],
+    "files": ["laws.ts", *(f"{app}/_generated/api.d.ts" for app in APPS)],
 }
 
 
@@ -116,9 +119,11 @@ def declared_samples(count: int) -> list[str]:
     return lines
 
 
-def test_what_the_judge_accepts_is_of_the_type_and_every_type_is_one(
+def test_what_the_judge_accepts_is_of_the_type_and_every_apps_declarations_compile(
     tmp_path: Path,
 ) -> None:
+    for app in APPS:
+        write_declarations(Registry((app,)), tmp_path / app)
     (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
     (tmp_path / "package.json").write_text('{ "type": "module" }')
     (tmp_path / "tsconfig.json").write_bytes(msgspec.json.encode(TSCONFIG))
