@@ -88,7 +88,7 @@ class Simulation:
         if not self.world.profile.ticks:
             return
         for _ in range(ROUNDS):
-            if all(one.at_rest for one in (*self.clients, self.ledger)):
+            if self.ledger.at_rest and all(client.at_rest for client in self.clients):
                 break
             self.world.run(TICK_MS)
         # On until whoever was left in silence has given up since.
