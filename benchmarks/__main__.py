@@ -11,6 +11,7 @@ PARTS: Final = (
     "matching",
     "imports",
     "append",
+    "jobs",
 )
 
 

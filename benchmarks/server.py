@@ -32,25 +32,11 @@ class Server:
 def serving(log_level: str = "WARNING") -> Iterator[Server]:
     """Serve the benchmarks' app out of an empty SQLite file until the block ends."""
     with TemporaryDirectory() as directory:
-        port, site_port = _free_ports(2)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local"],
-            cwd=REPOSITORY,
-            env={
-                **os.environ,
-                "GEOFLOW_APPS": "benchmarks.app",
-                "GEOFLOW_DATA": directory,
-                "GEOFLOW_LOG_LEVEL": log_level,
-                "GEOFLOW_PORT": str(port),
-                "GEOFLOW_SITE_PORT": str(site_port),
-                "GEOFLOW_STORE": "sqlite",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        ports = free_ports(2)
+        process = launch(directory, ports, log_level)
         try:
-            _wait_until_ready(port, process)
-            yield Server(port, process.pid)
+            wait_until_ready(ports[0], process)
+            yield Server(ports[0], process.pid)
         finally:
             time.sleep(HANG_UP_S)
             process.terminate()
@@ -61,7 +47,33 @@ def serving(log_level: str = "WARNING") -> Iterator[Server]:
                 process.wait()
 
 
-def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
+def launch(
+    directory: str, ports: list[int], log_level: str = "WARNING"
+) -> "subprocess.Popen[bytes]":
+    """Start a server of the benchmarks' app over the files of a directory."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "local"],
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "GEOFLOW_APPS": "benchmarks.app",
+            "GEOFLOW_DATA": directory,
+            "GEOFLOW_LOG_LEVEL": log_level,
+            "GEOFLOW_PORT": str(ports[0]),
+            "GEOFLOW_SITE_PORT": str(ports[1]),
+            "GEOFLOW_STORE": "sqlite",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Return when a server answers.
+
+    Raises:
+        RuntimeError: it ended, or took too long.
+    """
     end = time.monotonic() + START_S
     address = f"http://127.0.0.1:{port}/ready"
     while process.poll() is None and time.monotonic() < end:
@@ -71,7 +83,8 @@ def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError("the local server did not become ready")
 
 
-def _free_ports(how_many: int) -> list[int]:
+def free_ports(how_many: int) -> list[int]:
+    """Ports that nobody listens on."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(how_many)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:

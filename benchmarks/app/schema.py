@@ -41,3 +41,12 @@ class Board(Document, table="boards"):
     by_name = index(name)
 
     can_read = can_write = everybody
+
+
+class Run(Document, table="runs"):
+    """The trace that a job leaves."""
+
+    number: int = indexed()
+    by_number = index(number)
+
+    can_read = can_write = everybody
