@@ -26,6 +26,9 @@ INTEGRATION_S: Final = 29
 _BEHIND_API_GATEWAY: Final = frozenset(
     {"APIHandler", "WebsocketMessage", "WebsocketDisconnect"}
 )
+_PUBLIC_ACCESS: Final = frozenset(
+    {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+)
 _COMPARED: Final = ("TableName", "BillingMode", "KeySchema")
 
 
@@ -89,6 +92,25 @@ def _view(table: Template) -> str | None:
 def _table_name(table: Template) -> str:
     name: str = table["Properties"]["TableName"]["Fn::Sub"]
     return name.replace("${TablePrefix}", PREFIX)
+
+
+def check_buckets(data: Template) -> Iterator[str]:
+    """Buckets are private and encrypted, cannot be lost by mistake, and keep no fragments."""
+    for name, bucket in _of_type(data, "AWS::S3::Bucket"):
+        options = bucket["Properties"]
+        if {bucket.get("DeletionPolicy"), bucket.get("UpdateReplacePolicy")} != {"Retain"}:
+            yield f"{name}: goes with its stack"
+        blocked = options.get("PublicAccessBlockConfiguration", {})
+        if set(blocked) != _PUBLIC_ACCESS or not all(blocked.values()):
+            yield f"{name}: could be opened to the public"
+        if "BucketEncryption" not in options:
+            yield f"{name}: is not encrypted"
+        if options.get("VersioningConfiguration", {}).get("Status") != "Enabled":
+            yield f"{name}: what is deleted by mistake is gone"
+        rules = options.get("LifecycleConfiguration", {}).get("Rules", [])
+        for rule in ("AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"):
+            if not any(rule in each for each in rules):
+                yield f"{name}: has no {rule}, and grows for ever"
 
 
 def check_event_sources(app: Template) -> Iterator[str]:

@@ -17,6 +17,7 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from infra.build import ROOT, STAGES, build_templates
 from infra.checks import (
     Template,
+    check_buckets,
     check_event_sources,
     check_functions,
     check_gateways,
@@ -32,7 +33,10 @@ def problems(workspace: Path) -> Iterator[str]:
     """Build the templates of all stages in ``workspace``; yield what is wrong with them."""
     data = load(DATA)
     yield from chain(
-        lint(DATA), check_tables(data), check_policies(ROOT / ".chalice", data)
+        lint(DATA),
+        check_tables(data),
+        check_buckets(data),
+        check_policies(ROOT / ".chalice", data),
     )
     built = {stage: build_templates(stage, workspace) for stage in STAGES}
     for stage, out in built.items():

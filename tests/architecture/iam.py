@@ -15,6 +15,7 @@ from infra.build import ROOT
 
 PREFIX = "geoflow-policy-"
 QUEUE = "geoflow-policy-jobs"
+BUCKET = "geoflow-policy-files"
 API = "abcdef1234"
 PLACE = "us-east-1:123456789012"
 
@@ -28,6 +29,14 @@ VALUES = {
     "WebsocketAPI": API,
     "DataStack": "data",
 }
+OF_OBJECTS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+"""The permission that a call needs, where it has another name."""
+
 ATTRIBUTES = {
     "JobsQueue": f"arn:aws:sqs:{PLACE}:{QUEUE}",
     "DeadCommitsQueue": f"arn:aws:sqs:{PLACE}:dead",
@@ -125,6 +134,8 @@ def substituted(text: str, values: Mapping[str, str]) -> str:
 
 
 def exported(name: str) -> str:
+    if name == "data-FilesBucketArn":
+        return f"arn:aws:s3:::{BUCKET}"
     if name == "data-LogStreamArn":
         return f"{table_arn(PREFIX + 'log')}/stream/2026"
     return table_arn(PREFIX + name.removeprefix("data-").removesuffix("TableArn").lower())
@@ -149,5 +160,8 @@ def grants_needed(
             method = {"PostToConnection": "POST", "DeleteConnection": "DELETE"}[operation]
             path = f"{API}/api/{method}/@connections/{given['ConnectionId']}"
             yield "execute-api:ManageConnections", f"arn:aws:execute-api:{PLACE}:{path}"
+        case "s3":
+            place = f"arn:aws:s3:::{given['Bucket']}/{given['Key']}"
+            yield f"s3:{OF_OBJECTS.get(operation, operation)}", place
         case _:
             raise AssertionError(f"a call of {service}, which no policy speaks of")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.build import ROOT, build_templates
-from infra.checks import check_policies, check_tables
+from infra.checks import check_buckets, check_policies, check_tables
 from infra.validate import DATA, check_app, lint, load, problems
 
 Change = Callable[[dict[str, Any]], Any]
@@ -73,6 +73,32 @@ def test_a_table_that_is_not_its_model_is_found(
     data: dict[str, Any], change: Change
 ) -> None:
     assert list(check_tables(changed(data, change)))
+
+
+def bucket(resources: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = resources["FilesBucket"]["Properties"]
+    return options
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda it: it["FilesBucket"].pop("DeletionPolicy"),
+        lambda it: bucket(it).pop("PublicAccessBlockConfiguration"),
+        lambda it: bucket(it)["PublicAccessBlockConfiguration"].update(
+            RestrictPublicBuckets=False
+        ),
+        lambda it: bucket(it).pop("BucketEncryption"),
+        lambda it: bucket(it).pop("VersioningConfiguration"),
+        lambda it: bucket(it)["LifecycleConfiguration"]["Rules"].pop(0),
+        lambda it: bucket(it)["LifecycleConfiguration"]["Rules"].pop(1),
+    ],
+)
+def test_a_bucket_that_loses_something_is_found(
+    data: dict[str, Any], change: Change
+) -> None:
+    assert list(check_buckets(data)) == []
+    assert list(check_buckets(changed(data, change)))
 
 
 def stream(resources: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """The handlers run over emulated AWS, each with no more than its policy allows."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from secrets import token_hex
+from hashlib import sha256
+from secrets import token_bytes, token_hex
 from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from chalicelib import bootstrap
@@ -15,6 +18,7 @@ from chalicelib.adapters.apigateway import ApiGateway
 from chalicelib.adapters.dynamodb.models import MODELS
 from chalicelib.adapters.dynamodb.session_models import SESSION_MODELS
 from chalicelib.adapters.dynamodb.tables import create_tables
+from chalicelib.adapters.s3 import PART_BYTES
 from chalicelib.adapters.sqs import SqsJobQueue
 from chalicelib.config import Settings
 from local.connections import ConnectionInfo
@@ -23,9 +27,10 @@ from local.events import disconnect_event, message_event, rest_event
 from local.http import HttpRequest
 from local.lambda_host import LambdaContext
 from local.routes import RouteTable
-from tests.architecture.iam import API, PREFIX, QUEUE, Iam, policies
+from tests.architecture.iam import API, BUCKET, PREFIX, QUEUE, Iam, policies
 
 CHANNEL = "policy"
+CLOUD_URL = "https://policy.example"
 
 HEARTBEAT = {
     "version": "0",
@@ -57,21 +62,29 @@ class Aws:
             return handler(event, context)
 
     def http(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.ask(method, path, b"" if body is None else json.dumps(body).encode())
+        assert answer["statusCode"] == 200, answer
+        return answer["body"]
+
+    def ask(self, method: str, url: str, body: bytes, **headers: str) -> Any:
+        path, _, query = url.removeprefix(CLOUD_URL).partition("?")
         request = HttpRequest(
             method=method,
             path=path,
-            query="",
-            headers=(("content-type", "application/json"), ("host", "localhost")),
-            body=b"" if body is None else json.dumps(body).encode(),
+            query=query,
+            headers=(
+                ("content-type", "application/json"),
+                ("host", "localhost"),
+                *headers.items(),
+            ),
+            body=body,
             source_ip="127.0.0.1",
             port=443,
         )
         match = self._routes.match(path)
         assert match is not None
         event = rest_event(request, match, stage="api", binary_types=("*/*",))
-        answer = self.call("api_handler", self.app.app, event)
-        assert answer["statusCode"] == 200, answer
-        return answer["body"]
+        return self.call("api_handler", self.app.app, event)
 
     def run(self, kind: str, path: str, **args: Any) -> Any:
         body = {"path": path, "args": args, "format": "json"}
@@ -116,11 +129,14 @@ class Aws:
 def deployed(iam: Iam) -> Iterator[Aws]:
     with start_emulator():
         create_tables(boto3.client("dynamodb"), PREFIX, (*MODELS, *SESSION_MODELS))
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
         queue_url = boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
         settings = Settings(
             store="dynamodb",
-            apps=("tests.apps.chat",),
+            apps=("tests.apps.chat", "tests.apps.files"),
             stage="test",
+            cloud_url=CLOUD_URL,
+            files_bucket=BUCKET,
             table_prefix=PREFIX,
             settle_ms=0,
         )
@@ -197,6 +213,52 @@ def live_through_everything(aws: Aws) -> None:
     while aws.work():
         pass
     aws.disconnect(second)
+    live_with_files(aws)
+
+
+def live_with_files(aws: Aws) -> None:
+    content = token_bytes(PART_BYTES + 1)
+    digest = b64encode(sha256(content).digest()).decode()
+    file = uploaded(aws, b"small")
+    uploaded(aws, content)
+    refused = aws.ask("POST", upload_url(aws), b"other", digest=f"sha-256={digest}")
+    assert refused["statusCode"] == 400
+
+    url = upload_url(aws).replace("/upload", "/presign")
+    link = json.loads(aws.http("POST", url, {"sha256": digest}))
+    assert aws.ask("POST", link["finishUrl"], b"")["statusCode"] == 409
+    requests.put(link["url"], data=content, headers=link["headers"], timeout=5)
+    large = json.loads(aws.http("POST", link["finishUrl"]))["storageId"]
+    for each, status in ((file, 200), (large, 307)):
+        served = aws.ask("GET", aws.run("query", "files:url", file=each), b"")
+        assert served["statusCode"] == status, served
+
+    aws.run("mutation", "files:remove", file=file)
+    aws.send(
+        connection("files"),
+        *connect("files"),
+        {
+            "type": "Action",
+            "requestId": 0,
+            "udfPath": "files:storeAndLoad",
+            "args": [{"content": {"$bytes": b64encode(b"abc").decode()}}],
+        },
+    )
+    aws.call("heartbeat", aws.app.heartbeat, HEARTBEAT)
+    while aws.work():
+        pass
+    assert len(aws.run("query", "files:listed")) == 3
+
+
+def upload_url(aws: Aws) -> str:
+    url: str = aws.run("mutation", "files:uploadUrl")
+    return url
+
+
+def uploaded(aws: Aws, content: bytes) -> str:
+    answer = aws.ask("POST", upload_url(aws), content)
+    assert answer["statusCode"] == 200, answer
+    return str(json.loads(answer["body"])["storageId"])
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +294,10 @@ def test_nothing_is_allowed_that_no_function_does(iam: Iam) -> None:
         "sqs:SendMessage dead",
         # After a refusal that does not carry the entry that was first.
         "dynamodb:GetItem log",
+        # When a part of a large upload fails.
+        "s3:AbortMultipartUpload files/*",
+        # Without it S3 says "forbidden" of what is not there.
+        "s3:ListBucket files",
     }
 
 

@@ -14,6 +14,12 @@ from chalicelib.engine.schema.builtin import StoredBlob, UnclaimedBlob
 UPLOAD_PATIENCE_MS: Final = 24 * 3_600_000.0
 """How long an upload may take before its bytes are given up, in milliseconds: a day."""
 
+LATE_WRITE_MS: Final = 2 * 3_600_000.0
+"""How long after a delete a write may still come, in milliseconds: twice what a link is good.
+
+A store that did not answer may do later what it was asked; who has a link may use it.
+"""
+
 
 class Located(Struct):
     """A stored file and the key of its bytes."""
@@ -77,13 +83,17 @@ def doom(ctx: MutationCtx, limit: int) -> list[str]:
 
 
 @internal_mutation
-def forget(ctx: MutationCtx, keys: list[str]) -> None:
-    """Strike out bytes that are deleted."""
+def note_deleted(ctx: MutationCtx, keys: list[str]) -> None:
+    """Take note that bytes are deleted; those that are for the second time are forgotten."""
     system = system_writer(ctx.db)
     for key in keys:
         blob = _unclaimed(system, key)
-        if blob is not None:
+        if blob is None:
+            continue
+        if blob.deleted:
             system.delete(blob.id)
+        else:
+            system.patch(blob.id, deleted=True, due=ctx.now + LATE_WRITE_MS)
 
 
 @internal_mutation

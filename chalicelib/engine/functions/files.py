@@ -258,7 +258,7 @@ class Files:
                 gone.append(key)
         finally:
             if gone:
-                self._mutate("forget", keys=gone)
+                self._mutate("noteDeleted", keys=gone)
 
     def _give_up(self, key: str) -> None:
         """Delete what has come, unless it is a file's; the sweep does what does not work now."""

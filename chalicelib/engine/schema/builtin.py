@@ -33,12 +33,14 @@ class UnclaimedBlob(Document, table="_unclaimed_blobs"):
     """Bytes that belong to no file: not yet, since they are coming, or no longer.
 
     From ``due`` on, milliseconds since the Unix epoch, they may be doomed. Once ``doomed``
-    they are deleted, and never become a file's.
+    they are deleted, and never become a file's; when they are ``deleted``, they are deleted
+    once more, at the new ``due``: a write that was under way may have come after the first time.
     """
 
     key: str = indexed()
     due: float = indexed()
     doomed: bool = False
+    deleted: bool = False
     by_key = index(key)
     by_due = index(due)
 

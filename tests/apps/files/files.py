@@ -101,6 +101,12 @@ def load(ctx: ActionCtx, file: Id[StoredFile]) -> bytes | None:
 
 
 @action
+def store_and_load(ctx: ActionCtx, content: bytes) -> bytes | None:
+    """Store what the caller sends, and read it again."""
+    return ctx.storage.get(ctx.storage.store(content))
+
+
+@action
 def describe(ctx: ActionCtx, file: Id[StoredFile]) -> list[Any]:
     """Where a file is served, and its size."""
     found = ctx.storage.get_metadata(file)
@@ -121,5 +127,11 @@ def keys(ctx: QueryCtx) -> list[str]:
 
 @internal_query
 def unclaimed(ctx: QueryCtx) -> list[str]:
-    """What a client never sees: the keys of bytes that are no file's."""
-    return [blob.key for blob in ctx.db.system.query(UnclaimedBlob)]
+    """What a client never sees: the keys of bytes that are no file's and not deleted yet."""
+    return [blob.key for blob in ctx.db.system.query(UnclaimedBlob) if not blob.deleted]
+
+
+@internal_query
+def remembered(ctx: QueryCtx) -> list[str]:
+    """What a client never sees: the keys of bytes that are deleted, and will be once more."""
+    return [blob.key for blob in ctx.db.system.query(UnclaimedBlob) if blob.deleted]

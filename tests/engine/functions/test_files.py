@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.engine.blobs import BlobFacts
-from chalicelib.engine.builtin.storage import UPLOAD_PATIENCE_MS
+from chalicelib.engine.builtin.storage import LATE_WRITE_MS, UPLOAD_PATIENCE_MS
 from chalicelib.engine.errors import (
     Conflict,
     FilesNotConfigured,
@@ -274,6 +274,29 @@ class TestSweep:
         backend.engine.files.sweep()
 
         assert unclaimed(backend) == []
+
+    def test_deletes_what_came_after_the_delete(self, backend: TestBackend) -> None:
+        backend.nobody.mutation(files.remove, stored(backend))
+        (key,) = held(backend)
+        backend.engine.files.sweep()
+        backend.blobs.put(key, [b"late"], content_type=None)
+
+        later(backend, LATE_WRITE_MS)
+
+        assert held(backend) == []
+        assert backend.system.query(files.remembered) == []
+
+    def test_remembers_what_is_deleted_for_as_long_as_writes_may_come(
+        self, backend: TestBackend
+    ) -> None:
+        backend.nobody.mutation(files.remove, stored(backend))
+        keys = held(backend)
+        backend.engine.files.sweep()
+
+        later(backend, LATE_WRITE_MS - 120_000)
+        assert backend.system.query(files.remembered) == keys
+        later(backend, 120_000)
+        assert backend.system.query(files.remembered) == []
 
 
 class TestUploadsThatAreInterrupted:
