@@ -26,6 +26,7 @@ TEST_CODE = {
     "local",
     "moto",
     "pytest",
+    "testing",
     "tests",
     "unittest",
 }

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.backend import TestBackend
+from chalicelib import geoflow
+from testing import TestBackend
 
 
 @pytest.fixture
 def backend() -> TestBackend:
-    return TestBackend("chalicelib.geoflow")
+    return TestBackend(geoflow)

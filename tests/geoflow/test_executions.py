@@ -15,7 +15,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.geoflow import executions, users, workers, workflows
 from chalicelib.geoflow.schema import Execution
-from tests.backend import Client, TestBackend
+from testing import Client, TestBackend
 from tests.geoflow.drawings import nodes
 
 

@@ -20,7 +20,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.server import Response
 from chalicelib.geoflow import executions, workflows
 from chalicelib.geoflow.answers import failure
-from tests.backend import Client, TestBackend
+from testing import Client, TestBackend
 
 
 class Clock:

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.engine.errors import FunctionNotFound, Unauthenticated
 from chalicelib.geoflow import users, workflows
 from chalicelib.geoflow.schema import Preferences
-from tests.backend import TestBackend
+from testing import TestBackend
 
 
 class TestFirstSight:

@@ -19,7 +19,7 @@ from chalicelib.engine.server import Id
 from chalicelib.geoflow import executions, users, workers, workflows
 from chalicelib.geoflow.limits import LEASE_MS, MAX_ATTEMPTS
 from chalicelib.geoflow.schema import Execution
-from tests.backend import Client, TestBackend
+from testing import Client, TestBackend
 from tests.geoflow.drawings import edges, nodes
 
 Report = Callable[[Client, Id[Execution], str], object]

@@ -16,7 +16,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.geoflow import workflows
 from chalicelib.geoflow.schema import Workflow
-from tests.backend import Client, TestBackend
+from testing import Client, TestBackend
 from tests.geoflow.drawings import edges, node, nodes
 
 

@@ -138,7 +138,7 @@ class TestParameters:
 class TestRequests:
     def test_bring_query_headers_body_and_caller(self, backend: TestBackend) -> None:
         response = backend.as_user("alice").http(
-            "PUT", "/echo", "é".encode(), query={"a": "1"}, headers={"x-mark": "m"}
+            "PUT", "/echo?a=1", "é".encode(), headers={"x-mark": "m"}
         )
 
         assert json.loads(response.body) == {
