@@ -31,6 +31,7 @@ from chalicelib.engine.schema.jobs import ScheduledFunction
 from chalicelib.engine.schema.naming import wire_name
 from chalicelib.engine.schema.pages import Page, PageStatus, PaginationOptions
 from chalicelib.engine.schema.tables import TableSchema, tables
+from chalicelib.engine.schema.tasks import Misfitting, SchemaTask
 from chalicelib.engine.values.value import Int64
 
 __all__ = [
@@ -45,11 +46,13 @@ __all__ = [
     "Index",
     "IndexRange",
     "Int64",
+    "Misfitting",
     "Page",
     "PageStatus",
     "PaginationOptions",
     "Range",
     "ScheduledFunction",
+    "SchemaTask",
     "StoredFile",
     "Struct",
     "TableSchema",

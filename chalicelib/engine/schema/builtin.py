@@ -10,6 +10,7 @@ from chalicelib.engine.schema.documents import Document, Id, Unset, indexes_of
 from chalicelib.engine.schema.indexes import index, indexed
 from chalicelib.engine.schema.jobs import CronJob, JobState, ScheduledFunction, SweptJobs
 from chalicelib.engine.schema.tables import TableSchema
+from chalicelib.engine.schema.tasks import SchemaTask
 
 
 class StoredFile(Document, table="_storage"):
@@ -55,6 +56,7 @@ BUILTIN_TABLES: Final = {
         ("_swept_jobs", SweptJobs),
         ("_blobs", StoredBlob),
         ("_unclaimed_blobs", UnclaimedBlob),
+        ("_schema_tasks", SchemaTask),
     )
 }
 """Their schemas by name."""

@@ -9,6 +9,7 @@ from chalicelib.engine.errors import InvalidSchema
 from chalicelib.engine.limits import MAX_TABLES
 from chalicelib.engine.schema.codec import DocumentCodec, codec_of
 from chalicelib.engine.schema.documents import Document, indexes_of
+from chalicelib.engine.schema.stored import stored_text
 from chalicelib.engine.values.types import (
     Node,
     ObjectOf,
@@ -35,6 +36,10 @@ class TableSchema:
     def validator(self) -> dict[str, Any]:
         """Return the validator JSON of its documents, without the system fields."""
         return validator_json(self.codec.tree, Role.RESULT)
+
+    def stored(self) -> str:
+        """Return what its documents look like, as the catalogue keeps it."""
+        return stored_text(self.codec.tree)
 
     def check(self) -> None:
         """Refuse fields of no wire type, and indexes over fields that do not exist.
