@@ -114,6 +114,54 @@ class Persistence(Protocol):
         """Read one row; None if it is absent or a tombstone."""
         ...
 
+    def raise_horizon(self, horizon: int) -> None:
+        """Declare that entries at or below ``horizon`` may be trimmed. Never lowers it.
+
+        The caller leaves the log's last entry above it. Once this has returned, whoever
+        asks for an entry that is trimmed is refused, and does not take it for a free place.
+        """
+        ...
+
+    def trim(self, limit: int) -> int:
+        """Remove entries at or below the horizon, oldest first; return how many.
+
+        At most ``limit``; 0 means that nothing is left to be trimmed. What was staged for
+        them goes too.
+        """
+        ...
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Remove rows, tombstones among them, if they are still those of the given ts.
+
+        No condition guards the place afterwards: the caller knows that nobody applies an
+        entry any more that is older than what is removed.
+        """
+        ...
+
+    def remove_index(self, index: int, limit: int) -> int:
+        """Remove rows of an index that nobody keeps any more, tombstones too; return how many.
+
+        At most ``limit``; 0 means that none is left.
+        """
+        ...
+
+    def sweep(self, cursor: str, limit: int) -> str:
+        """Look at up to ``limit`` staged parts, and remove those that nothing names.
+
+        A part is removed when it was staged more than a day ago and no entry and no row
+        can come to name it any more. Begin with an empty cursor; the answer is where to go
+        on, empty at the end.
+        """
+        ...
+
+    def notes(self) -> bytes:
+        """Read what the housekeeper wrote last; empty if it has written nothing."""
+        ...
+
+    def keep_notes(self, notes: bytes) -> None:
+        """Keep the housekeeper's notes, in the place of the ones before."""
+        ...
+
 
 @runtime_checkable
 class Pipelined(Persistence, Protocol):

@@ -1,5 +1,6 @@
 """Bytes that are too long for one item, kept as several that never change."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import sha256
@@ -7,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
+from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.usage import Item
 from chalicelib.engine.errors import StorageCorrupt, StorageUnavailable
 
@@ -18,6 +19,11 @@ Source: DynamoDB quotas, "Item size".
 """
 
 _DIGEST_BYTES: Final = 16
+
+
+def machine_ms() -> float:
+    """The machine's clock."""
+    return time.time() * 1000
 
 
 class Chunked(msgspec.Struct, frozen=True):
@@ -34,8 +40,10 @@ class Chunks:
     name: writing it twice is harmless, and so is reading while it is written.
     """
 
-    def __init__(self, client: DynamoClient) -> None:
-        self._client = client
+    def __init__(
+        self, client: DynamoClient, now_ms: Callable[[], float] = machine_ms
+    ) -> None:
+        self._client, self.now_ms = client, now_ms
 
     @staticmethod
     def address(owner: str, data: bytes) -> Chunked:
@@ -43,23 +51,35 @@ class Chunks:
         digest = sha256(data).digest()[:_DIGEST_BYTES].hex()
         return Chunked(f"{owner}/{digest}", -(-len(data) // INLINE_BYTES))
 
-    def puts(self, address: Chunked, data: bytes) -> list[Callable[[], None]]:
-        """The calls that write ``data``, to be made in any order."""
+    def puts(self, address: Chunked, data: bytes, origin: Item) -> list[Callable[[], None]]:
+        """The calls that write ``data``, to be made in any order.
+
+        ``origin`` is kept with each part, and tells the sweep where to look for whoever
+        names it.
+        """
         parts = [
             data[number * INLINE_BYTES : (number + 1) * INLINE_BYTES]
             for number in range(address.count)
         ]
         return [
-            partial(self._put, address.name, number, part)
+            partial(self._put, address.name, number, part, origin)
             for number, part in enumerate(parts)
         ]
 
-    def _put(self, name: str, number: int, part: bytes) -> None:
-        item = _key(name, number) | {"d": {"B": part}}
-        try:
-            self._client.put("chunks", item, condition="attribute_not_exists(pk)")
-        except ConditionFailed:
-            return  # an earlier try, or another applier: the name says that it is the same
+    def _put(self, name: str, number: int, part: bytes, origin: Item) -> None:
+        staged: Item = {"d": {"B": part}, "w": {"N": str(int(self.now_ms()))}}
+        # Put again by a later try, or another applier, it is the same, and young again.
+        self._client.put("chunks", {**_key(name, number), **staged, **origin})
+
+    def remove(self, addresses: Iterable[Chunked]) -> None:
+        """Remove long values that nothing names any more."""
+        self._client.together(
+            [
+                partial(self._client.delete, "chunks", _key(address.name, number))
+                for address in addresses
+                for number in range(address.count)
+            ]
+        )
 
     def read(self, addresses: Iterable[Chunked]) -> list[bytes]:
         """Read long values, all at the same time.

@@ -173,6 +173,34 @@ class DynamoClient:
         item: Item = answer["Attributes"]
         return item
 
+    def delete(
+        self,
+        table: str,
+        key: Item,
+        *,
+        condition: str | None = None,
+        values: Item | None = None,
+    ) -> None:
+        """Remove one item, or nothing if it is absent; raises as :meth:`put`."""
+        self._write("delete_item", table, condition, values, once=False, Key=key)
+
+    def scan(
+        self, table: str, names: Sequence[str], *, limit: int, start: Item | None = None
+    ) -> tuple[list[Item], Item | None]:
+        """Read some attributes of some items of a table, in no order, as of a moment ago."""
+        placeholders = {f"#{place}": name for place, name in enumerate(names)}
+        clauses: dict[str, Any] = {} if start is None else {"ExclusiveStartKey": start}
+        answer = self._call(
+            "scan",
+            table,
+            Limit=limit,
+            ProjectionExpression=", ".join(placeholders),
+            ExpressionAttributeNames=placeholders,
+            **clauses,
+        )
+        items: list[Item] = answer["Items"]
+        return items, answer.get("LastEvaluatedKey")
+
     def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Make several calls at the same time; they must not call this method themselves.
 

@@ -26,6 +26,12 @@ it; more would not fit into the memory of the function that applies it.
 _BEFORE_KEYS: Final = b"\x00"
 """Goes before every sort key: DynamoDB refuses an empty one."""
 
+POSITION: Final = "p"
+"""Attribute of a part of an entry: the first position that the entry tried."""
+
+OWN_INDEX: Final = "i"
+"""Attribute of a part of a document: the index in which its row is at the document's id."""
+
 _ID_BYTES: Final = 16
 
 Calls = list[Callable[[], None]]
@@ -81,7 +87,8 @@ def entry_item(log: str, entry: Entry, chunks: Chunks) -> tuple[Item, Calls]:
         raise EntryTooLarge(f"an entry of {len(data)} bytes cannot be stored")
     placeless = encode_entry(msgspec.structs.replace(entry, ts=0))
     address = chunks.address(f"{log}/entry/{entry.transaction}", placeless)
-    return place | as_attributes(address), chunks.puts(address, placeless)
+    origin = {POSITION: number(entry.ts)}
+    return place | as_attributes(address), chunks.puts(address, placeless, origin)
 
 
 def read_entries(items: Sequence[Item], chunks: Chunks) -> list[Entry]:
@@ -109,7 +116,9 @@ def row_item(log: str, row: Row, chunks: Chunks) -> tuple[Item, dict[Chunked, Ca
     if len(row.image) <= INLINE_BYTES:
         return item | {"d": {"B": row.image}}, {}
     address = chunks.address(f"{log}/row/{row.ts}/{row.id.hex()}", row.image)
-    return item | as_attributes(address), {address: chunks.puts(address, row.image)}
+    # The row at the document's own id is the one that is there as long as the document.
+    origin = {OWN_INDEX: number(row.index)} if row.key == row.id else {}
+    return item | as_attributes(address), {address: chunks.puts(address, row.image, origin)}
 
 
 def is_tombstone(item: Item) -> bool:

@@ -54,7 +54,11 @@ class RowItem(Model):
 
 
 class ChunkItem(Model):
-    """A part of an entry or a document that is too large for one item. Never changed."""
+    """A part of an entry or a document that is too large for one item. Never changed.
+
+    ``staged_ms`` tells its age, ``position`` or ``own_index`` where to look for whoever
+    names it.
+    """
 
     class Meta:  # noqa: D106 - pynamodb's
         table_name = "chunks"
@@ -63,6 +67,9 @@ class ChunkItem(Model):
     name = UnicodeAttribute(hash_key=True, attr_name="pk")
     number = NumberAttribute(range_key=True, attr_name="n")
     data = BinaryAttribute(legacy_encoding=False, attr_name="d")
+    staged_ms = NumberAttribute(attr_name="w", null=True)
+    position = NumberAttribute(attr_name="p", null=True)
+    own_index = NumberAttribute(attr_name="i", null=True)
 
 
 MODELS: Final[tuple[type[Model], ...]] = (LogItem, RowItem, ChunkItem)

@@ -1,10 +1,16 @@
 """The log and its rows in DynamoDB."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from chalicelib.adapters.dynamodb.chunks import Chunked, Chunks
+from chalicelib.adapters.dynamodb.chunks import (
+    Chunked,
+    Chunks,
+    address_of,
+    machine_ms,
+)
 from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
 from chalicelib.adapters.dynamodb.log_items import (
     Calls,
@@ -19,6 +25,7 @@ from chalicelib.adapters.dynamodb.log_items import (
     row_key,
     sort_key,
 )
+from chalicelib.adapters.dynamodb.sweep import Sweep
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
 from chalicelib.engine.errors import BelowHorizon, StorageUnavailable
 from chalicelib.engine.log import ORIGIN, Entry, Row, newest_rows
@@ -34,19 +41,27 @@ _FIRST_REREAD_ROWS: Final = 50
 class DynamoPersistence:
     """A log as the items of one partition, rows as the items of one partition per index.
 
-    Trimming the log, which is not done here, must leave its last entry: an empty reading of
-    the tail is taken to mean that the log ends there.
+    The log's last entry is never trimmed: so a reading that meets trimmed entries always
+    meets a gap before it ends, and only then looks at the horizon.
     """
 
     applies_at_once = False
 
     def __init__(
-        self, client: DynamoClient, log: str = "main", origin: int = ORIGIN
+        self,
+        client: DynamoClient,
+        log: str = "main",
+        origin: int = ORIGIN,
+        *,
+        now_ms: Callable[[], float] = machine_ms,
     ) -> None:
-        """Use log ``log``; ``origin`` is where it begins until its marks say more."""
+        """Use log ``log``; ``origin`` is where it begins until its marks say more.
+
+        ``now_ms`` stamps what is staged.
+        """
         self.log = log
         self._client, self._origin = client, origin
-        self._chunks = Chunks(client)
+        self._chunks = Chunks(client, now_ms)
 
     def append(self, entry: Entry) -> Entry | None:
         """Put ``entry`` at its position if that is free: staged first, if it is large.
@@ -86,8 +101,8 @@ class DynamoPersistence:
             whole = self._extend(found, items, after)
             if not whole or start is None or len(found) == limit:
                 break
-        if not found and items:
-            self._check_horizon(after)
+        if not whole:
+            self._check_horizon(after + len(found))
         return tuple(read_entries(found, self._chunks))
 
     @staticmethod
@@ -123,7 +138,8 @@ class DynamoPersistence:
         puts: Calls = []
         for row in newest_rows(entries):
             item, before = row_item(self.log, row, self._chunks)
-            staging |= before
+            # Rows share a long image; the one at the document's id tells the sweep most.
+            staging = staging | before if row.key == row.id else before | staging
             puts.append(partial(self._put_row, item))
         self._client.together([call for calls in staging.values() for call in calls])
         self._client.together(puts)
@@ -210,6 +226,70 @@ class DynamoPersistence:
         if item is None or is_tombstone(item):
             return None
         return read_rows(index, [item], self._chunks)[0]
+
+    def raise_horizon(self, horizon: int) -> None:
+        """Declare what may be trimmed."""
+        with suppress(ConditionFailed):
+            self._client.update(
+                "rows",
+                self._marks_key(),
+                "SET h = :horizon, a = if_not_exists(a, :origin)",
+                {":horizon": number(horizon), ":origin": number(self._origin)},
+                condition="attribute_not_exists(h) OR h < :horizon",
+            )
+
+    def trim(self, limit: int) -> int:
+        """Remove the oldest entries up to the horizon, with what was staged for them."""
+        items, _ = self._client.query(
+            "log",
+            "pk = :log AND ts <= :horizon",
+            {":log": {"S": self.log}, ":horizon": number(self.marks().horizon)},
+            limit=limit,
+        )
+        # The parts first: what an entry no longer names, nobody would find.
+        self._chunks.remove(found for item in items if (found := address_of(item)))
+        keys = [log_key(self.log, int(item["ts"]["N"])) for item in items]
+        self._client.together([partial(self._client.delete, "log", key) for key in keys])
+        return len(items)
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Remove rows that are still of the given ts."""
+        self._client.together([partial(self._forget_row, row) for row in rows])
+
+    def _forget_row(self, row: Row) -> None:
+        with suppress(ConditionFailed):
+            self._client.delete(
+                "rows",
+                {"pk": index_key(self.log, row.index), "sk": sort_key(row.key)},
+                condition="t = :ts",
+                values={":ts": number(row.ts)},
+            )
+
+    def remove_index(self, index: int, limit: int) -> int:
+        """Remove some rows of an index."""
+        items, _ = self._client.query(
+            "rows", "pk = :index", {":index": index_key(self.log, index)}, limit=limit
+        )
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in items]
+        self._client.together([partial(self._client.delete, "rows", key) for key in keys])
+        return len(items)
+
+    def sweep(self, cursor: str, limit: int) -> str:
+        """Look at some staged parts; see :class:`Sweep`."""
+        return Sweep(self._client, self.log, self.marks, self._chunks).sweep(cursor, limit)
+
+    def notes(self) -> bytes:
+        """Read the housekeeper's notes."""
+        item = self._client.get("rows", self._notes_key())
+        found: bytes = item["d"]["B"] if item is not None else b""
+        return found
+
+    def keep_notes(self, notes: bytes) -> None:
+        """Keep the housekeeper's notes."""
+        self._client.put("rows", {**self._notes_key(), "d": {"B": notes}})
+
+    def _notes_key(self) -> dict[str, Attribute]:
+        return {"pk": {"S": f"{self.log}#notes"}, "sk": sort_key(b"")}
 
 
 def _is_row(item: Item, interval: Interval) -> bool:

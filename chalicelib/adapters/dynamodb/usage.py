@@ -221,6 +221,7 @@ def _of_transaction(asked: _Parameters, _answer: _Answer) -> Spent:
 _UNITS: Final[dict[str, Callable[[_Parameters, _Answer], Spent]]] = {
     "GetItem": _of_get,
     "Query": _of_query,
+    "Scan": _of_query,
     "PutItem": _of_put,
     "UpdateItem": _of_change,
     "DeleteItem": _of_change,

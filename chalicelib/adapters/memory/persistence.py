@@ -19,7 +19,8 @@ class MemoryPersistence:
     ) -> None:
         """Begin an empty log; ``on_commit`` is called with the new head after each entry."""
         self._on_commit = on_commit
-        self._origin = self._applied = origin
+        self._origin = self._applied = self._horizon = origin
+        self._notes = b""
         self._log: list[Entry] = []
         self._rows: dict[tuple[int, bytes], Row] = {}
         self._keys: dict[int, list[bytes]] = {}
@@ -43,14 +44,14 @@ class MemoryPersistence:
     def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
         """Read the entries that follow ``after``."""
         with self._lock:
+            if after < self._horizon:
+                raise BelowHorizon(f"the log is kept from {self._horizon} on, not {after}")
             first = after - self._origin
-            if first < 0:
-                raise BelowHorizon(f"the log is kept from {self._origin} on, not {after}")
             return tuple(self._log[first : first + limit])
 
     def marks(self) -> Marks:
-        """Read the watermark; nothing is ever trimmed here."""
-        return Marks(self._applied, self._origin)
+        """Read the watermark and the horizon."""
+        return Marks(self._applied, self._horizon)
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Write the rows of ``entries`` where they are newer."""
@@ -94,3 +95,49 @@ class MemoryPersistence:
         """Read one row."""
         row = self._rows.get((index, key))
         return row if row is not None and row.image is not None else None
+
+    def raise_horizon(self, horizon: int) -> None:
+        """Declare what may be trimmed."""
+        with self._lock:
+            self._horizon = max(self._horizon, horizon)
+
+    def trim(self, limit: int) -> int:
+        """Remove the oldest entries up to the horizon."""
+        with self._lock:
+            count = min(limit, self._horizon - self._origin, len(self._log))
+            del self._log[:count]
+            self._origin += count
+            return count
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Remove rows that are still of the given ts."""
+        for row in rows:
+            with self._lock:
+                held = self._rows.get((row.index, row.key))
+                if held is not None and held.ts == row.ts:
+                    self._remove(row.index, row.key)
+
+    def remove_index(self, index: int, limit: int) -> int:
+        """Remove some rows of an index."""
+        with self._lock:
+            keys = self._keys.get(index, [])[:limit]
+            for key in keys:
+                self._remove(index, key)
+            return len(keys)
+
+    def _remove(self, index: int, key: bytes) -> None:
+        del self._rows[index, key]
+        keys = self._keys[index]
+        del keys[bisect_left(keys, key)]
+
+    def sweep(self, cursor: str, limit: int) -> str:  # noqa: ARG002 - the port's
+        """Find nothing: entries and rows are never parted here."""
+        return ""
+
+    def notes(self) -> bytes:
+        """Read the housekeeper's notes."""
+        return self._notes
+
+    def keep_notes(self, notes: bytes) -> None:
+        """Keep the housekeeper's notes."""
+        self._notes = notes

@@ -25,7 +25,7 @@ BUSY_MS: Final = 5_000
 
 _LOCK_NAME: Final = "lock"
 _APPLICATION_ID: Final = 0x47454F46
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 _LAYOUT: Final = f"""
 BEGIN;
@@ -40,11 +40,19 @@ CREATE TABLE rows (
 CREATE INDEX tombstones ON rows (ts) WHERE image IS NULL;
 CREATE TABLE marks (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    applied INTEGER NOT NULL, horizon INTEGER NOT NULL
+    applied INTEGER NOT NULL, horizon INTEGER NOT NULL, notes BLOB NOT NULL DEFAULT x''
 );
-INSERT INTO marks VALUES (1, {ORIGIN}, {ORIGIN});
+INSERT INTO marks VALUES (1, {ORIGIN}, {ORIGIN}, x'');
 COMMIT;
 """  # noqa: S608 - numbers of our own
+
+
+_FROM_FORMAT_1: Final = """
+BEGIN;
+ALTER TABLE marks ADD COLUMN notes BLOB NOT NULL DEFAULT x'';
+PRAGMA user_version = 2;
+COMMIT;
+"""
 
 
 class DirectoryLock:
@@ -145,6 +153,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if empty:
         connection.executescript(_LAYOUT)
     held = connection.execute("PRAGMA user_version").fetchone()[0]
+    if held == 1:
+        connection.executescript(_FROM_FORMAT_1)
+        held = _FORMAT
     if held != _FORMAT:
         raise StorageCorrupt(
             f"the data file has format {held}, this program reads {_FORMAT}"

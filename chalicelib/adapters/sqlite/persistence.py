@@ -22,6 +22,14 @@ from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.log import Entry, Row, decode_entry
 from chalicelib.engine.persistence import Interval, Marks, Page
 
+_TRIM: Final = (
+    "DELETE FROM log WHERE ts IN (SELECT ts FROM log WHERE ts <= ? ORDER BY ts LIMIT ?)"
+)
+_FORGET: Final = "DELETE FROM rows WHERE idx = ? AND key = ? AND ts = ?"
+_REMOVE: Final = (
+    "DELETE FROM rows WHERE idx = ? AND key IN"
+    " (SELECT key FROM rows WHERE idx = ? ORDER BY key LIMIT ?)"
+)
 _SCAN: Final = "SELECT key, ts, id, image FROM rows WHERE idx = ? AND key >= ?"
 
 
@@ -151,6 +159,9 @@ class SqlitePersistence:
                     break
                 found.append(_decoded(ts, data))
             cursor.close()
+        if len(found) < len(span):
+            # Trimmed while it was read: the horizon was raised before.
+            self._writer.below_horizon(span[0] - 1 + len(found))
         return tuple(found)
 
     def marks(self) -> Marks:
@@ -211,6 +222,56 @@ class SqlitePersistence:
                 (index, key),
             ).fetchone()
         return None if found is None else Row(index, key, *found)
+
+    def raise_horizon(self, horizon: int) -> None:
+        """Declare what may be trimmed."""
+        self._writer.keep_house(
+            lambda connection: connection.execute(
+                "UPDATE marks SET horizon = max(horizon, ?)", (horizon,)
+            )
+        )
+        self._writer.horizon = max(self._writer.horizon, horizon)
+
+    def trim(self, limit: int) -> int:
+        """Remove the oldest entries up to the horizon."""
+        return self._change(_TRIM, (self._writer.horizon, limit))
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Remove rows that are still of the given ts."""
+        gone = [(row.index, row.key, row.ts) for row in rows]
+        self._writer.keep_house(
+            lambda connection: connection.executemany(_FORGET, gone), rows
+        )
+
+    def remove_index(self, index: int, limit: int) -> int:
+        """Remove some rows of an index."""
+        removed = self._change(_REMOVE, (index, index, limit))
+        self._writer.cache.clear()
+        return removed
+
+    def sweep(self, cursor: str, limit: int) -> str:  # noqa: ARG002 - the port's
+        """Find nothing: entries and rows of any size are one value here."""
+        return ""
+
+    def notes(self) -> bytes:
+        """Read the housekeeper's notes."""
+        with self._readers.borrow() as connection:
+            found: bytes = connection.execute("SELECT notes FROM marks").fetchone()[0]
+        return found
+
+    def keep_notes(self, notes: bytes) -> None:
+        """Keep the housekeeper's notes."""
+        self._change("UPDATE marks SET notes = ?", (notes,))
+
+    def _change(self, statement: str, values: tuple[int | bytes, ...]) -> int:
+        """Do one statement in a transaction of its own; return how many rows it changed."""
+        changed: list[int] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            changed.append(connection.execute(statement, values).rowcount)
+
+        self._writer.keep_house(work)
+        return changed[0]
 
 
 def _decoded(ts: int, data: bytes) -> Entry:

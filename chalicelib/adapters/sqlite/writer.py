@@ -163,7 +163,7 @@ class Writer:
             with suppress(EngineError):
                 pending.settled()
 
-    def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do ``work`` in a transaction of its own; all rows in memory are forgotten.
 
         Raises:
@@ -183,7 +183,16 @@ class Writer:
         finally:
             self.cache.forget(rows)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def keep_house(
+        self, work: Callable[[sqlite3.Connection], object], rows: Sequence[Row] = ()
+    ) -> None:
+        """Do ``work`` that changes no rows but these; raises as :meth:`transact`."""
+        try:
+            self._transact(work)
+        finally:
+            self.cache.forget(rows)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
         with self._file:
             committing = False
             try:
