@@ -157,5 +157,5 @@ def heartbeat(_event: Any) -> Any:
 
 
 @app.lambda_function(name="deploy")
-def deploy(_event: Any, _context: Any) -> Any:
-    return schedules.deploy(bootstrap.current())
+def deploy(event: Any, _context: Any) -> Any:
+    return schedules.deploy(bootstrap.current(), event)

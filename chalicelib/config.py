@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -16,6 +16,10 @@ DEFAULT_PORT: Final = 3210
 
 DEFAULT_SITE_PORT: Final = 3211
 """Port of the local server: HTTP endpoints."""
+
+
+MIN_LOG_RETENTION_DAYS: Final = 14
+"""Fewest days that the log is kept: it names what else goes by then (docs/retention.md)."""
 
 
 class BadSetting(EngineError):
@@ -59,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         auth_providers: JSON list of providers besides those of the apps.
         code_version: Names the code; a new one has all live queries run again.
         redacted: Whether error texts and log lines are kept from clients.
+        log_retention_days: How long the log is kept: 14 days or more; 0 is for ever.
         settle_ms: How long frames of one connection may overtake each other.
     """
 
@@ -88,7 +93,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth_providers: tuple[Provider, ...] = ()
     code_version: str = ""
     redacted: bool = False
+    log_retention_days: Annotated[int, msgspec.Meta(ge=0)] = 14
     settle_ms: float = 100
+
+    def __post_init__(self) -> None:
+        if 0 < self.log_retention_days < MIN_LOG_RETENTION_DAYS:
+            raise BadSetting(
+                f"GEOFLOW_LOG_RETENTION_DAYS is {self.log_retention_days}: it is 0, for"
+                f" ever, or at least {MIN_LOG_RETENTION_DAYS}"
+            )
 
     @property
     def directory(self) -> Path:

@@ -235,6 +235,7 @@ def _sources(server: LocalServer, jobs: OwnQueue) -> list[EventSource]:
         ),
         give_up=lambda message: log.error("gave up on job %s", message.message_id),
     )
+    bootstrap.current().backend.go_on()
     heart = server.function("heartbeat", app.heartbeat, timeout_s=STREAM_TIMEOUT_S)
     return [jobs.queue, Schedule(heart, every_s=HEARTBEAT_S, at_once=True)]
 

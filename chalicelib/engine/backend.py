@@ -7,9 +7,9 @@ import msgspec
 
 from chalicelib.engine.auth import Caller
 from chalicelib.engine.blobs import BlobStore
-from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.committer import Committer
-from chalicelib.engine.database.deployment import Deployment
+from chalicelib.engine.database.deployment import Progress
+from chalicelib.engine.database.housekeeping import Retention
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadMessage, NotDeployed
@@ -52,6 +52,7 @@ from chalicelib.engine.sync.messages import (
 )
 from chalicelib.engine.sync.outbox import action_response
 from chalicelib.engine.sync.transition import Mover
+from chalicelib.engine.upkeep import Upkeep
 
 CLOSE_NORMAL: Final = 1000
 
@@ -79,7 +80,25 @@ class SweepFiles(msgspec.Struct, frozen=True, tag="sweepFiles"):
     """Bytes of files that are gone, and of uploads that were given up."""
 
 
-Job = ActionJob | LookJob | WakeJob | TickJob | RunJobs | SweepJobs | SweepFiles
+class SchemaJob(msgspec.Struct, frozen=True, tag="schema"):
+    """Some steps of a deployment."""
+
+
+class HouseJob(msgspec.Struct, frozen=True, tag="house"):
+    """A visit of the housekeeper, who also looks whether a deployment is stuck."""
+
+
+Job = (
+    ActionJob
+    | LookJob
+    | WakeJob
+    | TickJob
+    | RunJobs
+    | SweepJobs
+    | SweepFiles
+    | SchemaJob
+    | HouseJob
+)
 
 FEW_SESSIONS: Final = 200
 """Sessions up to which one job does a tick for all shards."""
@@ -115,6 +134,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     tick_ms: float = 15_000
     max_message_bytes: int = 128 * 1024
     files: FileAccess = FileAccess()
+    retention: Retention = Retention()
 
 
 class Backend:
@@ -152,6 +172,15 @@ class Backend:
             self.runner, ports.blobs, behaviour.files, clock=clock, ids=ports.ids
         )
         self._actions = ActionRunner(self.runner, self._tail, clock, self.files)
+        self.upkeep = Upkeep(
+            registry,
+            ports.persistence,
+            tail=self._tail,
+            committer=self._committer,
+            clock=clock,
+            ids=ports.ids,
+            retention=behaviour.retention,
+        )
         self._http = HttpRunner(
             self.runner, self._actions, redacted=behaviour.redacted, say=say
         )
@@ -222,19 +251,30 @@ class Backend:
         """Run a query at ``ts``."""
         return self.runner.query_in_past(call, ts)
 
-    def deploy(self, code_version: str) -> Catalogue:
-        """Make the schema of the registry's apps, and their crons, those that are served."""
-        schema = {name: dict(t.indexes) for name, t in self.registry.tables.items()}
-        deployment = Deployment(
-            self._ports.persistence,
-            tail=self._tail,
-            committer=self._committer,
-            clock=self._ports.clock,
-            ids=self._ports.ids,
-        )
-        catalogue = deployment.deploy(schema, code_version)
-        self._jobs.deploy_crons()
-        return catalogue
+    def deploy(
+        self,
+        code_version: str,
+        *,
+        wait_ms: float = float("inf"),
+        told: Callable[[Progress], None] = lambda _: None,
+    ) -> Progress:
+        """Make the schema of the registry's apps, and their crons, those that are served.
+
+        Steps that are left after ``wait_ms`` are done by jobs: those that :meth:`go_on`
+        asks for, or the housekeeper within two minutes.
+
+        Raises:
+            SchemaRefused: documents do not satisfy it; the message names them.
+        """
+        progress = self.upkeep.deploy(code_version, wait_ms, told)
+        if not progress.pending:
+            self._jobs.deploy_crons()
+        return progress
+
+    def go_on(self) -> None:
+        """Have jobs do what a deployment has left to be done."""
+        if self.upkeep.progress().open:
+            self._send_job(SchemaJob())
 
     # -- sockets --------------------------------------------------------------------------
 
@@ -285,12 +325,10 @@ class Backend:
             case TickJob():
                 for shard in job.shards:
                     self.tick(shard)
-            case RunJobs():
-                self._jobs.run(job.jobs)
-            case SweepJobs():
-                self._jobs.sweep(job.since)
-            case SweepFiles():
-                self.files.sweep()
+            case RunJobs() | SweepJobs() | SweepFiles():
+                self._do_scheduled(job)
+            case SchemaJob() | HouseJob():
+                self._keep_up(job)
         return job
 
     def send_sweep(self) -> None:
@@ -301,6 +339,10 @@ class Backend:
         self._send_job(SweepJobs())
         if self.files.are_configured:
             self._send_job(SweepFiles())
+
+    def send_house_job(self) -> None:
+        """Ask for a visit of the housekeeper."""
+        self._send_job(HouseJob())
 
     def send_ticks(self, period_ms: float) -> int:
         """Ask for the ticks of the coming period, for connections that are yet to come too.
@@ -318,6 +360,27 @@ class Backend:
                 self._ports.jobs.send(_encode_job(TickJob(shards)), delay_ms=delay_ms)
                 delay_ms += self.behaviour.tick_ms
         return sessions
+
+    def _do_scheduled(self, job: RunJobs | SweepJobs | SweepFiles) -> None:
+        match job:
+            case RunJobs():
+                self._jobs.run(job.jobs)
+            case SweepJobs():
+                self._jobs.sweep(job.since)
+            case SweepFiles():
+                self.files.sweep()
+
+    def _keep_up(self, job: SchemaJob | HouseJob) -> None:
+        if isinstance(job, HouseJob):
+            if self.upkeep.is_stuck():
+                self._send_job(SchemaJob())
+            self.upkeep.keep_house()
+            return
+        work = self.upkeep.work()
+        if work.has_taken_effect:
+            self._jobs.deploy_crons()
+        if work.is_unfinished:
+            self._send_job(SchemaJob())
 
     def check(self) -> None:
         """See that the log can be read and that the apps' tables are there.

@@ -466,6 +466,18 @@ class QueryMisused(EngineError):
     code = "QueryMisused"
 
 
+class IndexUnknown(EngineError):
+    """An index is not in the schema that is served: dropped since, or not deployed yet."""
+
+    code = "IndexUnknown"
+
+
+class SchemaRefused(EngineError):
+    """The data does not satisfy a schema that was to be deployed; nothing has changed."""
+
+    code = "SchemaRefused"
+
+
 class NotUnique(EngineError):
     """A query for one document found several."""
 

@@ -169,3 +169,28 @@ MAX_VECTOR_RESULTS: Final = 256
 
 MAX_VECTOR_FILTERS: Final = 64
 """Most conditions in the filter of a vector search."""
+
+# Retention
+
+DAY_MS: Final = 24 * 60 * 60 * 1000.0
+"""A day, in milliseconds."""
+
+LOG_KEPT_MS: Final = 14 * DAY_MS
+"""How long an entry of the log is kept at least, in milliseconds: 14 days, unless it is set.
+
+A reason, not a source: the log is the only record of who did what, and a fortnight leaves
+time to look. It cannot be set lower, since the log names the answers that go by then; the
+design asks for a day (docs/design.md 2).
+"""
+
+ANSWERS_KEPT_MS: Final = 14 * DAY_MS
+"""How long the answer to a request is kept, in milliseconds: 14 days.
+
+A client that repeats a mutation after that has it done a second time.
+"""
+
+TOMBSTONES_KEPT_MS: Final = 7 * DAY_MS
+"""How long a tombstone outlives the watermark's passing it, in milliseconds: 7 days.
+
+Source: docs/design.md 3. The log's stream redelivers for 24 hours.
+"""

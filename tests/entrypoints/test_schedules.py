@@ -66,6 +66,8 @@ def test_deploy_commits_the_code_version_once(place: Place) -> None:
 
     told = [app.deploy({}, None) for _ in range(2)]
 
-    assert told == [{"codeVersion": "c0de"}] * 2
+    served = {"codeVersion": "c0de", "state": "served", "doing": [], "refused": ""}
+    assert told == [served] * 2
+    assert app.deploy({"ask": True}, None) == served
     assert place.deployment.backend.head() == before
     assert call("GET", "/ready").status == 200

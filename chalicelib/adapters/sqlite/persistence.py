@@ -245,9 +245,10 @@ class SqlitePersistence:
 
     def remove_index(self, index: int, limit: int) -> int:
         """Remove some rows of an index."""
-        removed = self._change(_REMOVE, (index, index, limit))
-        self._writer.cache.clear()
-        return removed
+        try:
+            return self._change(_REMOVE, (index, index, limit))
+        finally:
+            self._writer.cache.clear()
 
     def sweep(self, cursor: str, limit: int) -> str:  # noqa: ARG002 - the port's
         """Find nothing: entries and rows of any size are one value here."""

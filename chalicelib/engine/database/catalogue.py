@@ -12,6 +12,7 @@ import msgspec
 
 from chalicelib.engine.errors import InvalidId
 from chalicelib.engine.log import IndexKey, stored_key
+from chalicelib.engine.schema.stored import includes, shape_of
 from chalicelib.engine.values.encoding import restore
 from chalicelib.engine.values.ids import decode_id
 from chalicelib.engine.values.order import key_bytes
@@ -37,11 +38,16 @@ class IndexDefinition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
-    """A table: its number, the id of its ``by_id`` index, and its other indexes by name."""
+    """A table: its number, the id of its ``by_id`` index, and its other indexes by name.
+
+    ``validator`` says what all of its documents look like, as ``schema.stored`` writes it;
+    empty if nobody has looked.
+    """
 
     number: int
     by_id: int
     indexes: dict[str, IndexDefinition]
+    validator: str = ""
 
     def keys(self, internal: bytes, image: bytes) -> tuple[IndexKey, ...]:
         """The rows of a document: one in ``by_id``, one in every other index."""
@@ -55,12 +61,31 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
+class TableSpec(msgspec.Struct, frozen=True, array_like=True):
+    """What a schema wants of a table: wire paths of the fields of each index, a validator."""
+
+    indexes: dict[str, tuple[str, ...]] = {}
+    validator: str = ""
+
+
+class Proposal(msgspec.Struct, frozen=True, array_like=True):
+    """A schema that takes effect once the data was found to satisfy it."""
+
+    code_version: str
+    tables: dict[str, TableSpec]
+
+
 class Catalogue(msgspec.Struct, frozen=True, array_like=True, dict=True):
-    """All tables by name, and the version of the code that is served."""
+    """All tables by name, and the version of the code that is served.
+
+    While there is a ``proposal``, whatever is written satisfies it as well as the
+    validators of the tables.
+    """
 
     code_version: str = ""
     tables: dict[str, TableDefinition] = {}
     next_number: int = FIRST_USER_NUMBER
+    proposal: Proposal | None = None
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -91,30 +116,50 @@ def full_key(index: IndexDefinition, internal: bytes, document: Mapping[str, Any
 
 
 def with_tables(
-    catalogue: Catalogue,
-    wanted: Mapping[str, Mapping[str, tuple[str, ...]]],
-    code_version: str,
+    catalogue: Catalogue, wanted: Mapping[str, TableSpec], code_version: str
 ) -> Catalogue:
-    """Add the tables and indexes of a schema; an index of an old table starts as building.
+    """Let a schema take effect; an index of an old table starts as building.
 
-    Tables and indexes that the schema does not name are kept, and kept up to date. An index
-    whose fields changed is a new index under the old name.
+    Indexes of its tables that the schema does not name are dropped; an index whose fields
+    changed is a new index under the old name. Tables that it does not name are kept, and
+    kept up to date. No number is ever given again.
     """
     tables, number = dict(catalogue.tables), catalogue.next_number
-    for name, indexes in wanted.items():
+    for name, spec in wanted.items():
         old = tables.get(name)
         if old is None:
             old = TableDefinition(number, number, {})
             number += 1
         state: Literal["building", "ready"] = "building" if name in tables else "ready"
-        kept = dict(old.indexes)
-        for index, fields in indexes.items():
-            held = kept.get(index)
+        indexes: dict[str, IndexDefinition] = {}
+        for index, fields in spec.indexes.items():
+            held = old.indexes.get(index)
             if held is None or held.fields != fields:
-                kept[index] = IndexDefinition(number, fields, state)
+                held = IndexDefinition(number, fields, state)
                 number += 1
-        tables[name] = TableDefinition(old.number, old.by_id, kept)
+            indexes[index] = held
+        tables[name] = TableDefinition(old.number, old.by_id, indexes, spec.validator)
     return Catalogue(code_version, tables, number)
+
+
+def narrowed(catalogue: Catalogue, wanted: Mapping[str, TableSpec]) -> list[str]:
+    """The tables whose documents may not all satisfy ``wanted``."""
+    return [
+        name
+        for name, spec in wanted.items()
+        if (held := catalogue.tables.get(name)) is not None
+        and held.validator != spec.validator
+        and not includes(shape_of(spec.validator), shape_of(held.validator))
+    ]
+
+
+def indexes_by_id(catalogue: Catalogue) -> dict[int, tuple[str, str]]:
+    """The (table, index) names of every index but ``by_id``, by its id."""
+    return {
+        definition.id: (name, index)
+        for name, table in catalogue.tables.items()
+        for index, definition in table.indexes.items()
+    }
 
 
 def building(catalogue: Catalogue) -> Iterator[tuple[str, str]]:

@@ -1,41 +1,88 @@
-"""Bringing the catalogue to a schema, and new indexes to the documents that are there."""
+"""Bringing the catalogue to a schema, in steps that anybody may go on with.
+
+A schema that the data may not satisfy is a proposal first: from that entry on everybody's
+writes satisfy it too, so that a check of what was there before is enough. Then it takes
+effect in one commit. New indexes are building from that commit on, and everybody keeps them
+up to date; a backfill writes the rows of what was there before. Indexes that it drops leave
+the catalogue with it, and their rows go when no late applier can bring one back.
+"""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Final
 
 import msgspec
 
 from chalicelib.engine.database.catalogue import (
-    CATALOGUE_ID,
-    CATALOGUE_KEY,
-    CATALOGUE_TABLE,
     Catalogue,
-    TableDefinition,
+    Proposal,
+    TableSpec,
     building,
-    decode_catalogue,
-    encode_catalogue,
+    indexes_by_id,
+    narrowed,
     with_tables,
 )
-from chalicelib.engine.database.committer import Committer, Conflicted, Draft
-from chalicelib.engine.database.snapshot import Snapshot
+from chalicelib.engine.database.committer import Committer
+from chalicelib.engine.database.schema_state import (
+    SchemaState,
+    SchemaStates,
+    with_task_table,
+)
+from chalicelib.engine.database.schema_steps import Steps
 from chalicelib.engine.database.tail import LogTail
-from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.log import Entry, Write
-from chalicelib.engine.persistence import Interval, Persistence
+from chalicelib.engine.errors import SchemaRefused
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, Ids
+from chalicelib.engine.schema import SchemaTask
 
-Schema = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""Wire paths of the fields of each index of each table."""
+Schema = Mapping[str, TableSpec]
+"""What is wanted of each table."""
 
-BACKFILL_ROWS: Final = 256
-"""Documents whose rows a backfill writes at a time."""
+DROP_REST_MS: Final = 20 * 60 * 1000.0
+"""How long the rows of a dropped index are left alone, in milliseconds.
 
-_TABLE: Final = TableDefinition(CATALOGUE_TABLE, CATALOGUE_KEY[0], {})
+An applier that read the watermark before it passed the drop may write rows of the index for
+15 minutes (docs/design.md 3); removed before that, they would be there for ever.
+"""
+
+STALE_STEP_MS: Final = 50_000.0
+"""Age of a task's last step from which the heartbeat goes on with it: its chain is broken."""
+
+_PAUSE_MS = 100.0
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a deployment is. ``refused`` names what is in its way; empty if nothing is."""
+
+    code_version: str
+    pending: bool
+    tasks: tuple[SchemaTask, ...]
+
+    @property
+    def open(self) -> list[SchemaTask]:
+        """The tasks that something waits for: dropped rows are nobody's concern."""
+        return [t for t in self.tasks if t.state == "open" and t.kind != "drop"]
+
+    @property
+    def state(self) -> str:
+        """One word for it: ``served``, ``checking``, ``building`` or ``refused``."""
+        if self.refused:
+            return "refused"
+        if self.pending:
+            return "checking"
+        return "building" if self.open else "served"
+
+    def lines(self) -> list[str]:
+        """What is being done, for people."""
+        return [doing(task) for task in self.tasks if task.state == "open"]
+
+    @property
+    def refused(self) -> str:
+        """Why the schema was refused, for people."""
+        return "\n".join(_refusal(task) for task in self.tasks if task.state == "refused")
 
 
 class Deployment:
-    """Commits catalogues."""
+    """Commits catalogues, and does what they leave to be done."""
 
     def __init__(
         self,
@@ -46,92 +93,210 @@ class Deployment:
         clock: Clock,
         ids: Ids,
     ) -> None:
-        self._persistence, self._tail, self._committer = persistence, tail, committer
-        self._clock, self._ids = clock, ids
+        self._states = SchemaStates(
+            persistence, tail=tail, committer=committer, clock=clock, ids=ids
+        )
+        self._steps = Steps(persistence, committer, clock)
+        self._clock = clock
 
-    def deploy(self, schema: Schema, code_version: str) -> Catalogue:
-        """Make ``schema`` and ``code_version`` the ones that are served.
+    def begin(self, schema: Schema, code_version: str) -> Catalogue:
+        """Make ``schema`` and ``code_version`` the ones that are served, or propose them.
 
-        An index over documents that exist is building first: from that entry on everybody
-        keeps it up to date, so that what its backfill then reads is all that is missing.
-        Stopped in between, the next deployment goes on.
+        The same again, while it is a proposal, changes nothing; another one takes its place.
         """
-        self._change(lambda held: with_tables(held, schema, code_version))
-        while True:
-            pending = list(building(self._read()[1]))
-            if not pending:
-                return self._read()[1]
-            for table, index in pending:
-                self._backfill(table, index)
-                self._change(partial(_ready, table=table, index=index))
+        proposal = Proposal(code_version, dict(schema))
+        return self._states.change(lambda held: self._begun(held, proposal)).catalogue
 
-    def _read(self) -> tuple[Transaction, Catalogue]:
-        transaction = Transaction(
-            Snapshot(self._persistence, self._tail, self._tail.refresh()), Catalogue()
-        )
-        image = transaction.get(_TABLE, CATALOGUE_ID)
-        return transaction, decode_catalogue(image) if image else Catalogue()
+    def deploy(
+        self,
+        schema: Schema,
+        code_version: str,
+        *,
+        wait_ms: float = float("inf"),
+        told: Callable[[Progress], None] = lambda _: None,
+    ) -> Progress:
+        """Begin, and do the steps as long as ``wait_ms`` allows; others may go on.
 
-    def _change(self, change: Callable[[Catalogue], Catalogue]) -> None:
-        while True:
-            transaction, held = self._read()
-            wanted = change(held)
-            if wanted == held:
-                return
-            transaction.put(_TABLE, CATALOGUE_ID, encode_catalogue(wanted))
-            draft = self._entry(transaction.writes())
-            try:
-                self._committer.commit(
-                    transaction.snapshot.view, transaction.read_set, draft
-                )
-            except Conflicted:
-                continue
+        ``told`` hears of every step.
 
-    def _entry(self, writes: tuple[Write, ...]) -> Draft:
-        return Draft(
-            Entry(
-                ts=0,
-                transaction=self._ids.transaction_id(),
-                wall_ms=int(self._clock.now_ms()),
-                path="_system:deploy",
-                subject=None,
-                request=None,
-                result=None,
-                log_lines=(),
-                writes=writes,
-            )
-        )
-
-    def _backfill(self, table: str, index: str) -> None:
-        """Write the rows of an index for every document, under each document's own ts.
-
-        The rows go through the apply condition: whatever was committed since is newer and
-        refuses them, deletions included.
+        Raises:
+            SchemaRefused: documents do not satisfy the schema; the message names them.
         """
-        _, catalogue = self._read()
-        definition = catalogue.tables[table]
-        one = TableDefinition(
-            definition.number, definition.by_id, {index: definition.indexes[index]}
-        )
-        self._committer.catch_up()
-        interval: Interval = Interval(definition.by_id, b"", None)
+        self.begin(schema, code_version)
+        give_up_ms = self._clock.now_ms() + wait_ms
         while True:
-            page = self._persistence.scan(interval, reverse=False, limit=BACKFILL_ROWS)
-            entries = []
-            for row in page.rows:
-                if row.image is not None:
-                    key = one.keys(row.id, row.image)[1]
-                    write = Write(definition.number, row.id, None, row.image, (), (key,))
-                    draft = self._entry((write,)).entry
-                    entries.append(msgspec.structs.replace(draft, ts=row.ts))
-            self._persistence.apply(entries)
-            if page.resume is None:
-                return
-            interval = Interval(definition.by_id, page.resume, None)
+            progress = self.progress()
+            told(progress)
+            if progress.refused:
+                raise SchemaRefused(progress.refused)
+            if not progress.open or self._clock.now_ms() > give_up_ms:
+                return progress
+            if not self.step(drops=False):
+                self._clock.wait_ms(_PAUSE_MS)
+
+    def progress(self) -> Progress:
+        """Tell how far the last deployment is."""
+        held = self._states.read().state
+        catalogue = held.catalogue
+        pending = catalogue.proposal
+        version = catalogue.code_version if pending is None else pending.code_version
+        return Progress(version, pending is not None, tuple(held.tasks.values()))
+
+    def is_stale(self) -> bool:
+        """Tell whether a step is due that nobody seems to be about to do."""
+        now_ms = self._clock.now_ms()
+        found = _next(self._states.read().state, now_ms)
+        return found is not None and now_ms - found[1].updated_ms > STALE_STEP_MS
+
+    def step(self, *, drops: bool = True) -> bool:
+        """Do one step of the oldest task that is due; tell whether one was committed.
+
+        Without ``drops``, only what a deployment waits for.
+
+        Somebody else may do the same step at the same time: one of both is committed, and
+        rows that were written twice are the same.
+        """
+        reading = self._states.read()
+        held = reading.state
+        found = _next(held, self._clock.now_ms())
+        if found is None or (found[1].kind == "drop" and not drops):
+            return False
+        internal, task = found
+        after = self._steps.step(task, held, reading.ts)
+        if after is None:
+            return False
+        moved = SchemaState(held.catalogue, {**held.tasks, internal: after})
+        if after.state == "done" and after.kind == "backfill":
+            moved = SchemaState(_ready(held.catalogue, after), moved.tasks)
+        if after.state == "done" and after.kind == "check":
+            moved = self._judged(moved)
+        return self._states.commit(reading, moved)
+
+    def _begun(self, held: SchemaState, wanted: Proposal) -> SchemaState:
+        catalogue = held.catalogue
+        if catalogue.proposal == wanted:
+            return held
+        tables = narrowed(catalogue, wanted.tables)
+        if not tables:
+            return self._in_effect(held, wanted)
+        # Those of the engine hold what a deployment is made of; nobody can refuse them.
+        own = {
+            name: spec
+            for name, spec in wanted.tables.items()
+            if name.startswith("_") and name not in catalogue.tables
+        }
+        extended = with_tables(catalogue, own, catalogue.code_version)
+        proposed = with_task_table(msgspec.structs.replace(extended, proposal=wanted))
+        tasks = _open_tasks(held, "backfill", "drop")
+        for name in tables:
+            tasks[self._states.new_id()] = self._task("check", name)
+        return SchemaState(proposed, tasks)
+
+    def _in_effect(self, held: SchemaState, wanted: Proposal) -> SchemaState:
+        """The state in which a schema that needs no check, or passed it, has taken effect."""
+        after = with_tables(held.catalogue, wanted.tables, wanted.code_version)
+        had, have = indexes_by_id(held.catalogue), indexes_by_id(after)
+        needed = dict.fromkeys(building(after))
+        tasks = _open_tasks(held, "backfill", "drop")
+        for internal, task in list(tasks.items()):
+            if task.kind == "backfill":
+                current = after.tables[task.table].indexes.get(task.index or "")
+                if current is None or current.id != task.number:
+                    del tasks[internal]
+                else:
+                    needed.pop((task.table, task.index or ""), None)
+        for name, index in needed:
+            number = after.tables[name].indexes[index].id
+            tasks[self._states.new_id()] = self._task("backfill", name, index, number)
+        for number in sorted(had.keys() - have.keys()):
+            name, index = had[number]
+            tasks[self._states.new_id()] = self._task("drop", name, index, number)
+        unfinished = {i: t for i, t in held.tasks.items() if t.state != "done"}
+        same = after == held.catalogue and tasks == unfinished
+        return held if same else SchemaState(after, tasks)
+
+    def _judged(self, held: SchemaState) -> SchemaState:
+        """The state after a check has ended: nothing, if it was not the last of them."""
+        checks = {i: t for i, t in held.tasks.items() if t.kind == "check"}
+        wanted = held.catalogue.proposal
+        if wanted is None or any(task.state == "open" for task in checks.values()):
+            return held
+        refused = {
+            internal: msgspec.structs.replace(task, state="refused")
+            for internal, task in checks.items()
+            if task.misfits
+        }
+        if not refused:
+            return self._in_effect(held, wanted)
+        catalogue = msgspec.structs.replace(held.catalogue, proposal=None)
+        return SchemaState(catalogue, {**held.tasks, **refused})
+
+    def _task(
+        self, kind: str, table: str, index: str | None = None, number: int = 0
+    ) -> SchemaTask:
+        now_ms = self._clock.now_ms()
+        return SchemaTask(
+            kind=kind,  # type: ignore[arg-type]  # one of the three
+            table=table,
+            index=index,
+            number=number,
+            state="open",
+            done=0,
+            about=None,
+            first=None,
+            cursor=b"",
+            last=None,
+            due_ms=now_ms + DROP_REST_MS if kind == "drop" else now_ms,
+            updated_ms=now_ms,
+            misfits=0,
+            examples=[],
+        )
 
 
-def _ready(catalogue: Catalogue, *, table: str, index: str) -> Catalogue:
-    held = catalogue.tables[table]
+def _open_tasks(held: SchemaState, *kinds: str) -> dict[bytes, SchemaTask]:
+    return {
+        internal: task
+        for internal, task in held.tasks.items()
+        if task.state == "open" and task.kind in kinds
+    }
+
+
+def _next(held: SchemaState, now_ms: float) -> tuple[bytes, SchemaTask] | None:
+    """The task to go on with: checks first, since a deployment waits for them."""
+    order = ("check", "backfill", "drop")
+    due = [
+        (order.index(task.kind), internal)
+        for internal, task in held.tasks.items()
+        if task.state == "open" and task.due_ms <= now_ms
+    ]
+    return (min(due)[1], held.tasks[min(due)[1]]) if due else None
+
+
+def _ready(catalogue: Catalogue, task: SchemaTask) -> Catalogue:
+    held, index = catalogue.tables[task.table], task.index or ""
     done = msgspec.structs.replace(held.indexes[index], state="ready")
     changed = msgspec.structs.replace(held, indexes={**held.indexes, index: done})
-    return msgspec.structs.replace(catalogue, tables={**catalogue.tables, table: changed})
+    return msgspec.structs.replace(
+        catalogue, tables={**catalogue.tables, task.table: changed}
+    )
+
+
+def doing(task: SchemaTask) -> str:
+    """Say how far a task is, for people."""
+    index = f"index {task.index} of {task.table}"
+    what = {
+        "check": f"checking the documents of {task.table}",
+        "backfill": f"building {index}",
+        "drop": f"removing {index}",
+    }[task.kind]
+    of = f" of about {task.about:,}" if task.about is not None else ""
+    return f"{what}: {task.done:,}{of} {'rows' if task.kind == 'drop' else 'documents'}"
+
+
+def _refusal(task: SchemaTask) -> str:
+    what = (
+        f"{task.misfits} of {task.done} documents of table {task.table} do not satisfy the"
+        f" new schema; nothing was changed. Correct them, or let the schema allow them:"
+    )
+    told = [f"  {one.document}{one.path}: {one.reason}" for one in task.examples]
+    return "\n".join([what, *told])

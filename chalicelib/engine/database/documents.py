@@ -6,13 +6,14 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from chalicelib.engine.database.catalogue import TableDefinition
+from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.query import Query, RangePlan, Target
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import (
     Forbidden,
     IndexNotReady,
+    IndexUnknown,
     InvalidId,
     NotFound,
     TableUnknown,
@@ -138,12 +139,7 @@ class Reader:
         if source.index_name == "by_creation_time":
             return RangePlan(None, *plan_of), document
         index = self._access.table(document).indexes.get(source.index_name)
-        if index is None or index.state != "ready":
-            raise IndexNotReady(
-                f"index {source.index_name} of {table_name(document)} is being built: "
-                f"it can be queried when that is complete"
-            )
-        return RangePlan(index, *plan_of), document
+        return RangePlan(_usable(source, index), *plan_of), document
 
     def _locate(self, document_id: str) -> tuple[TableSchema, TableDefinition, bytes]:
         number, internal = decode_id(document_id)
@@ -267,6 +263,21 @@ def insert_twin(db: Writer, document_id: str, twin: D) -> "Id[D]":
     internal = decode_id(document_id)[1]
     access = msgspec.structs.replace(db._access, new_internal=lambda: internal)  # noqa: SLF001 - a part of the same module
     return Writer(access).insert(twin)
+
+
+def _usable(source: IndexRange[Any], index: IndexDefinition | None) -> IndexDefinition:
+    """Return the index that a range is of, if it holds all that the code means by it."""
+    where = f"index {source.index_name} of {table_name(source.document)}"
+    if index is None or index.fields != source.fields[:-1]:
+        raise IndexUnknown(
+            f"{where} is not in the schema that is served as this code knows it: a newer"
+            f" deployment has dropped or changed it, or this code's was not deployed yet"
+        )
+    if index.state != "ready":
+        raise IndexNotReady(
+            f"{where} is being built: it can be queried when that is complete"
+        )
+    return index
 
 
 def _decoded(

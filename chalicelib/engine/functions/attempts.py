@@ -6,6 +6,7 @@ import msgspec
 
 from chalicelib.engine.database.catalogue_cache import CatalogueCache
 from chalicelib.engine.database.pages import Pages
+from chalicelib.engine.database.schema_guard import SchemaGuard
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.database.transaction import Transaction
@@ -67,6 +68,7 @@ class Attempts:
         self._clock, self._ids, self._cursors = clock, ids, cursors
         self._files = files
         self._catalogues = CatalogueCache(tail)
+        self._schema = SchemaGuard(registry.tables)
 
     def begin(self, view: View, *, pinned: bool = False) -> Transaction:
         """Begin a transaction at ``view``."""
@@ -110,6 +112,7 @@ class Attempts:
             result = isolated(target.function, ctx, **arguments)
             judged = self._registry.judges_results
             value = value_of(target, result, tables, judged=judged)
+            self._schema.check(transaction)
         except Exception as raised:  # noqa: BLE001 - whatever a function raises is its outcome
             error = raised
         for warning in transaction.usage.warnings():

@@ -10,6 +10,7 @@ from chalicelib.engine.database.catalogue import (
     FIRST_USER_NUMBER,
     Catalogue,
     IndexDefinition,
+    TableSpec,
     building,
     decode_catalogue,
     encode_catalogue,
@@ -23,7 +24,8 @@ from chalicelib.engine.values.order import key_bytes
 from chalicelib.engine.values.value import MISSING
 
 ID = b"i" * 16
-FIRST = with_tables(Catalogue(), {"items": {"by_group": ("group",)}}, "v1")
+ITEMS = {"items": TableSpec({"by_group": ("group",)})}
+FIRST = with_tables(Catalogue(), ITEMS, "v1")
 
 
 class TestWithTables:
@@ -35,7 +37,7 @@ class TestWithTables:
         assert list(building(FIRST)) == []
 
     def test_a_new_index_of_an_old_table_is_building(self) -> None:
-        wanted = {"items": {"by_group": ("group",), "by_label": ("label",)}}
+        wanted = {"items": TableSpec({"by_group": ("group",), "by_label": ("label",)})}
 
         later = with_tables(FIRST, wanted, "v2")
 
@@ -46,14 +48,21 @@ class TestWithTables:
         )
 
     def test_an_index_of_other_fields_is_another_index(self) -> None:
-        later = with_tables(FIRST, {"items": {"by_group": ("group", "label")}}, "v2")
+        later = with_tables(
+            FIRST, {"items": TableSpec({"by_group": ("group", "label")})}, "v2"
+        )
 
         changed = later.tables["items"].indexes["by_group"]
         assert changed.id != FIRST.tables["items"].indexes["by_group"].id
         assert changed.state == "building"
 
-    def test_what_a_schema_no_longer_names_is_kept(self) -> None:
-        later = with_tables(FIRST, {"others": {}}, "v2")
+    def test_an_index_that_its_table_no_longer_names_is_gone(self) -> None:
+        later = with_tables(FIRST, {"items": TableSpec()}, "v2")
+
+        assert later.tables["items"].indexes == {}
+
+    def test_a_table_that_the_schema_no_longer_names_is_kept(self) -> None:
+        later = with_tables(FIRST, {"others": TableSpec()}, "v2")
 
         assert later.tables["items"] == FIRST.tables["items"]
 
@@ -61,8 +70,8 @@ class TestWithTables:
         later = FIRST
         for step in range(3):
             wanted = {
-                f"t{step}": {"a": ("a",), "b": ("b",)},
-                "items": {"by_group": (f"g{step}",)},
+                f"t{step}": TableSpec({"a": ("a",), "b": ("b",)}),
+                "items": TableSpec({"by_group": (f"g{step}",)}),
             }
             later = with_tables(later, wanted, "v")
 
@@ -71,7 +80,7 @@ class TestWithTables:
         assert len(numbers) == len(set(numbers))
 
     def test_the_same_again_changes_nothing(self) -> None:
-        assert with_tables(FIRST, {"items": {"by_group": ("group",)}}, "v1") == FIRST
+        assert with_tables(FIRST, ITEMS, "v1") == FIRST
 
     def test_goes_there_and_back(self) -> None:
         assert decode_catalogue(encode_catalogue(FIRST)) == FIRST

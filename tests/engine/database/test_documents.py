@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.persistence import MemoryPersistence
-from chalicelib.engine.database.catalogue import Catalogue, with_tables
+from chalicelib.engine.database.catalogue import Catalogue, TableSpec, with_tables
 from chalicelib.engine.database.documents import Access, Writer
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.snapshot import Snapshot
@@ -32,7 +32,7 @@ from tests.backend import BEGINNING_MS, VirtualClock
 from tests.trial import user
 
 TABLES = tables(schema)
-NAMES = {name: dict(table.indexes) for name, table in TABLES.items()}
+NAMES = {name: TableSpec(dict(table.indexes)) for name, table in TABLES.items()}
 CATALOGUE = with_tables(Catalogue(), NAMES, "v1")
 
 
