@@ -21,6 +21,7 @@ from chalicelib.engine.errors import EngineError
 from chalicelib.engine.ports import Gateway
 from local.banner import ANEW, greeting
 from local.declarations import write_declarations
+from local.deploying import deploy
 from local.fibers import FiberClock, FiberGate
 from local.files import file_routes, file_store, own_address
 from local.identity import (
@@ -219,7 +220,7 @@ def _deployed(
     deployment = assemble(
         settings, stores=stores, gateway=gateway, jobs=jobs, machine=machine
     )
-    deployment.backend.deploy(deployment.code_version)
+    deploy(deployment)
     bootstrap.use(deployment)
     if settings.types:
         write_declarations(deployment.backend.registry, Path(settings.types))

@@ -3,13 +3,15 @@
 import json
 
 from chalicelib.engine.backend import Backend
-from chalicelib.engine.errors import IndexNotReady
+from chalicelib.engine.database.deployment import DROP_REST_MS
+from chalicelib.engine.errors import IndexNotReady, IndexUnknown
 from chalicelib.engine.functions.calls import Call
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
 from tests.simulation.world import Broken
 
 NEXT_APP = "tests.simulation.app_next"
+HOUSE_JOB = b'{"type":"house"}'
 MOST_LATE_MS = 3000.0
 
 
@@ -19,6 +21,7 @@ class Background:
     def __init__(self, platform: Platform, oracle: Oracle) -> None:
         self._platform, self._world, self._oracle = platform, platform.world, oracle
         self._next: Backend | None = None
+        self.is_finished = False
 
     def start(self) -> None:
         """Plan everything."""
@@ -45,23 +48,37 @@ class Background:
         self._platform.invoke("applier", work)
 
     def _deploy(self) -> None:
+        """Deploy the next app: to the end, or to where jobs and the heartbeat go on."""
         deployer = self._platform.backend(NEXT_APP)
-        self._platform.invoke(
-            "deploy", lambda _: _ignore(deployer.deploy("v2")), again=self._deploy
-        )
+        wait_ms = self._world.random.choice((0.0, 20.0, float("inf")))
+
+        def work(_: Backend) -> None:
+            deployer.deploy("v2", wait_ms=wait_ms)
+            deployer.go_on()
+
+        self._platform.invoke("deploy", work, again=self._deploy)
+
+    def finish(self) -> None:
+        """Let everything that a deployment leaves be done, and query its index once more."""
+        for _ in range(2):
+            self._world.now_ms += DROP_REST_MS
+            self._platform.start_job(HOUSE_JOB, 0)
+            self._world.run()
+        self.is_finished = True
+        self._query_next()
+        self._world.run()
 
     def _query_next(self) -> None:
         """Query with the next app's code, which may run before and beside its deployment."""
         backend = self._next = self._next or self._platform.backend(NEXT_APP)
 
         def work(_: Backend) -> None:
-            try:
-                outcome = backend.call(Call("found:all", b"{}"), "query")
-            except IndexNotReady:
-                return
+            outcome = backend.call(Call("found:all", b"{}"), "query")
             if outcome.failure is not None and isinstance(
-                outcome.failure.error, IndexNotReady
+                outcome.failure.error, IndexNotReady | IndexUnknown
             ):
+                if self.is_finished:
+                    raise Broken("the new index is not ready in the end")
                 return
             expected = sorted(mark.tag for mark in self._oracle.at(outcome.ts).values())
             found = json.loads(outcome.value or b"null")

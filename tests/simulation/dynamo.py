@@ -163,20 +163,44 @@ class TornDynamo:
             lambda: self._change(table, place, condition, values, changed), once=once
         )
 
+    def delete(
+        self,
+        table: str,
+        key: Item,
+        *,
+        condition: str | None = None,
+        values: Item | None = None,
+    ) -> None:
+        """Remove one item if the condition holds."""
+        place = self._tables.key(table, key)
+        self._write(
+            lambda: self._change(table, place, condition, values, lambda _: None),
+            once=False,
+        )
+
+    def scan(
+        self, table: str, names: Sequence[str], *, limit: int, start: Item | None = None
+    ) -> tuple[list[Item], Item | None]:
+        """Read all items, in no order."""
+        self._world.pause()
+        found = [{n: i[n] for n in names if n in i} for i in self._tables.all(table)]
+        self._world.pause()
+        return found, None
+
     def _change(
         self,
         table: str,
         key: Key,
         test: str | None,
         values: Item | None,
-        changed: Callable[[Item], Item],
+        changed: Callable[[Item], Item | None],
     ) -> Item:
         old = self._tables.get(table, key)
         if test is not None and not condition(test)(old or {}, values or {}):
             raise ConditionFailed(old)
         new = changed(old or {})
         self._tables.set(table, key, new)
-        return new
+        return new or {}
 
     def _write(self, effect: Callable[[], Item], *, once: bool) -> Item:
         """Write; an answer that is lost leaves it open, or has it done a second time."""

@@ -25,7 +25,7 @@ class TornDynamoPersistence(DynamoPersistence):
         self, world: World, tables: Tables, committed: Callable[[Entry], None]
     ) -> None:
         client: Any = TornDynamo(world, tables)
-        super().__init__(client)
+        super().__init__(client, now_ms=lambda: world.now_ms)
         self._world, self._tables, self._committed = world, tables, committed
         tables.put_seen = self._put_seen
 
@@ -35,16 +35,12 @@ class TornDynamoPersistence(DynamoPersistence):
             self._world.note(f"log {entry.ts & 0xFFFFFF} {entry.path} {entry.request}")
             self._committed(entry)
 
-    def trim(self, horizon: int) -> None:
-        """Not simulated here."""
-        raise NotImplementedError
-
     def live_rows(self) -> dict[IndexKey, bytes | None]:
         """All rows as they are, tombstones left out."""
         found: dict[IndexKey, bytes | None] = {}
         for item in self._tables.all("rows"):
             index = item["pk"]["S"].partition("#")[2]
-            if index != "marks" and "d" in item:
+            if index.isdigit() and "d" in item:
                 row = read_rows(int(index), [item], Chunks(self._client))[0]
                 found[row.index, row_key(item)] = row.image
         return found

@@ -8,7 +8,7 @@ SMALL: dict[str, dict[str, float]] = {
     "database.tail": {"PAGE_ENTRIES": 3, "KEPT_ENTRIES": 8, "LONG_TAIL_ENTRIES": 4},
     "database.snapshot": {"FIRST_PAGE_ROWS": 2, "LAST_PAGE_ROWS": 3},
     "database.committer": {"MAX_LAG_ENTRIES": 5, "APPLY_BATCH_ENTRIES": 2},
-    "database.deployment": {"BACKFILL_ROWS": 2},
+    "database.schema_steps": {"BACKFILL_ROWS": 2},
     "functions.cache": {"MAX_BYTES": 3000},
     "functions.runner": {"FREE_QUERY_RUNS": 2},
     "sync.actor": {"STATES_KEPT": 1},

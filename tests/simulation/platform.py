@@ -9,6 +9,7 @@ import msgspec
 from chalicelib.adapters.cursors import SivCursors
 from chalicelib.engine.auth import Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.database.housekeeping import Retention
 from chalicelib.engine.errors import (
     AppError,
     ConnectionGone,
@@ -34,8 +35,9 @@ from tests.simulation.world import Broken, Killed, World, WorldClock, WorldIds
 
 TICK_MS = 15_000.0
 SWEEP_TICKS = 4
-"""A sweep of jobs comes each minute."""
+"""A sweep of jobs, and the housekeeper, come each minute."""
 
+DAY_MS = 24 * 60 * 60 * 1000.0
 REDELIVERY_MS = (300, 3000)
 
 
@@ -125,6 +127,8 @@ class Platform:
         )
         self._processes: list[Process] = []
         self._ticks = 0
+        self.old_ts = 0
+        """Answers up to here may have been forgotten."""
         if world.profile.ticks:
             world.at(TICK_MS, self._tick, awaited=False)
 
@@ -135,6 +139,7 @@ class Platform:
             settle_ms=profile.settle_ms,
             tick_ms=TICK_MS,
             max_message_bytes=profile.max_message_bytes,
+            retention=Retention(log_ms=DAY_MS, answers_ms=DAY_MS, tombstones_ms=DAY_MS),
         )
         skew_ms = profile.skew_ms
         clock = WorldClock(self.world, self.world.between((-skew_ms, skew_ms)))
@@ -282,6 +287,8 @@ class Platform:
         for shard in sorted({roster_shard(name) for name in self.gateway.sockets}):
             self.invoke("tick", lambda backend, shard=shard: _ignore(backend.tick(shard)))  # type: ignore[misc]  # bound at once
         self._ticks += 1
+        if self._ticks % SWEEP_TICKS == 0:
+            self.start_job(b'{"type":"house"}', 0)
         if self.world.profile.jobs and self._ticks % SWEEP_TICKS == 0:
             self.invoke("heartbeat", lambda backend: backend.send_sweep())
         self.world.at(TICK_MS, self._tick, awaited=False)

@@ -146,5 +146,8 @@ PROFILES = {
     "small local": replace(LOCAL, small=True),
     "skewed": replace(BUSY, skew_ms=25, frame_ms=(0, 30)),
     "night": replace(SHORT, night=True, http=8, processes=8),
+    "dynamodb night": replace(
+        DYNAMODB, night=True, acts=(2, 6), think_ms=(0, 60), processes=8
+    ),
 }
 """Every kind of world by name."""

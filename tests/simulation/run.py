@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from chalicelib.engine.database.housekeeping import Housework
 from chalicelib.engine.log import Entry
 from tests.simulation.app.chores import LABOURS
 from tests.simulation.background import Background
@@ -73,15 +74,28 @@ class Simulation:
             self._live_on_another_day()
 
     def _live_on_another_day(self) -> None:
-        """Trim the log while everybody sleeps; processes wake up with what they knew."""
+        """Trim the log while processes wake up, each with what it knew the day before."""
         self._apply_all()
+        self._keep_house()
+        self.world.run()
+        self.platform.old_ts = self.oracle.head
         self.world.now_ms += NIGHT_MS
-        self.platform.storage.trim(self.oracle.head - 1)
         for client in self.clients:
             client.left = self.world.random.randint(*self.world.profile.acts)
             self.world.at(0, client.live)
         self.http.start()
+        for _ in range(3):
+            self.world.at(self.world.between((0, 200)), self._keep_house)
         self.world.run()
+
+    def _keep_house(self) -> None:
+        self.platform.invoke(
+            "house", lambda backend: self._note(backend.upkeep.keep_house())
+        )
+
+    def _note(self, done: Housework) -> None:
+        for name in ("reaped", "answered", "trimmed"):
+            self.world.stats[name] += getattr(done, name)
 
     def _come_to_rest(self) -> None:
         self.world.calm_down()
@@ -103,6 +117,8 @@ class Simulation:
         self.ledger.check_at_rest(self.oracle)
         self.world.stats.update(self.ledger.ends())
         self._apply_all()
+        if self.world.profile.deploy:
+            self.background.finish()
         check_rows(self.platform, self.oracle)
         check_counts(self.platform, self.oracle)
         check_failures(self.oracle, self.http.failed)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from chalicelib.adapters.memory.persistence import MemoryPersistence
-from chalicelib.engine.errors import BelowHorizon, OutcomeUnknown
-from chalicelib.engine.log import ORIGIN, Entry, IndexKey, Row, newest_rows
+from chalicelib.engine.errors import OutcomeUnknown
+from chalicelib.engine.log import Entry, IndexKey, Row, newest_rows
 from chalicelib.engine.persistence import Interval, Marks, Page
 from tests.simulation.world import Broken, World
 
@@ -25,7 +25,6 @@ class TornPersistence:
         self._inner = MemoryPersistence()
         self.applies_at_once = at_once
         self.log: list[Entry] = []
-        self._horizon = ORIGIN
 
     def call(self, effect: Callable[[], T]) -> T:
         """Do one atomic step of one call, there and back."""
@@ -50,12 +49,43 @@ class TornPersistence:
         world.pause(errors=False)
         return held
 
-    def trim(self, horizon: int) -> None:
-        """Let go of the entries up to ``horizon``."""
-        self._horizon = horizon
+    def raise_horizon(self, horizon: int) -> None:
+        """Declare what may be trimmed."""
+        self.call(lambda: self._inner.raise_horizon(horizon))
+
+    def trim(self, limit: int) -> int:
+        """Let go of the oldest entries one by one."""
+        return self._each(limit, lambda: self._inner.trim(1))
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Let go of rows one by one."""
+        for row in rows:
+            self.call(lambda row=row: self._inner.forget([row]))  # type: ignore[misc]  # bound at once
+
+    def remove_index(self, index: int, limit: int) -> int:
+        """Let go of an index's rows one by one."""
+        return self._each(limit, lambda: self._inner.remove_index(index, 1))
+
+    def _each(self, limit: int, one: Callable[[], int]) -> int:
+        for done in range(limit):
+            if not self.call(one):
+                return done
+        return limit
+
+    def sweep(self, cursor: str, limit: int) -> str:
+        """Find nothing."""
+        return self._inner.sweep(cursor, limit)
+
+    def notes(self) -> bytes:
+        """Read the housekeeper's notes."""
+        return self.call(self._inner.notes)
+
+    def keep_notes(self, notes: bytes) -> None:
+        """Keep the housekeeper's notes."""
+        self.call(lambda: self._inner.keep_notes(notes))
 
     def _land(self, entry: Entry) -> Entry | None:
-        if entry.ts <= self._horizon:
+        if entry.ts <= self._inner.marks().horizon:
             raise Broken(f"an entry was put at {entry.ts}, where the log was trimmed")
         held = self._inner.append(entry)
         if held is None:
@@ -74,8 +104,6 @@ class TornPersistence:
         """Read position by position; what was passed too early stays unseen."""
         world, found = self._world, []
         world.pause()
-        if after < self._horizon:
-            raise BelowHorizon("simulated")
         position = missed = 0
         while missed < LOOK_AHEAD and position < limit:
             held = self._inner.tail(after + position, 1)
@@ -91,7 +119,7 @@ class TornPersistence:
 
     def marks(self) -> Marks:
         """Read both marks."""
-        return self.call(lambda: Marks(self._inner.marks().applied, self._horizon))
+        return self.call(self._inner.marks)
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Write row by row."""

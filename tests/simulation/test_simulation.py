@@ -39,6 +39,7 @@ SEEDS = {
     "faulty small": 60,
     "small local": 40,
     "night": 100,
+    "dynamodb night": 40,
     "skewed": 30,
     "dynamodb storm": 4,
     "dynamodb": 30,

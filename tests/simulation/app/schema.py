@@ -16,8 +16,9 @@ class Mark(Document, table="marks"):
 
     key: int = indexed()
     tag: str
-    author: str | None
+    author: str | None = indexed()
     by_key = index(key)
+    by_author = index(author)
 
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Let everybody read."""
