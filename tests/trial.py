@@ -40,9 +40,10 @@ TRACES: Final = ("Traceback", 'File "', ".py", "hunter2", "c0ffee")
 """What no text for a client may hold: stack traces, paths, secrets."""
 
 
-def user(name: str, *, expires_s: float | None = None) -> Identity:
-    """Somebody whose token is good until ``expires_s`` after the beginning."""
+def user(name: str, *, expires_s: float | None = None, **claims: Any) -> Identity:
+    """Somebody whose token has these claims, and is good until ``expires_s`` after the beginning."""
     attributes = {
+        **claims,
         "issuer": ISSUER,
         "subject": name,
         "tokenIdentifier": f"{ISSUER}|{name}",

@@ -1,5 +1,6 @@
 """The caller of a function, once it is known."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ class Identity(msgspec.Struct, frozen=True, tag="user"):
     issuer: str
     subject: str
     token_identifier: str
-    attributes: dict[str, Any]
+    attributes: Mapping[str, Any]
     expires_at: float | None = None
 
 
@@ -54,7 +55,7 @@ def user_of(caller: Caller) -> Identity | None:
     return caller if isinstance(caller, Identity) else None
 
 
-def attributes_of(caller: Caller) -> dict[str, Any] | None:
+def attributes_of(caller: Caller) -> Mapping[str, Any] | None:
     """Return what ``getUserIdentity`` gives for ``caller``."""
     user = user_of(caller)
     return None if user is None else user.attributes

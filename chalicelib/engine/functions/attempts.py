@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.engine.auth.seen import Claims
 from chalicelib.engine.database.catalogue_cache import CatalogueCache
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.schema_guard import SchemaGuard
@@ -37,7 +38,7 @@ class Run(msgspec.Struct, frozen=True):
     value: bytes | None
     error: Exception | None
     log_lines: tuple[str, ...]
-    identity_read: bool
+    claims: Claims
     time_read: bool
     journal: str | None
 
@@ -124,7 +125,7 @@ class Attempts:
             # Over a limit it is refused, also if the function made light of the error.
             transaction.usage.exceeded or error,
             scope.log.lines,
-            scope.auth.was_read,
+            scope.auth.claims,
             scope.determinism.was_read,
             scope.pages.journal,
         )

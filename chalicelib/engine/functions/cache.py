@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.auth import Caller, Unverified, user_of
+from chalicelib.engine.auth.seen import Claims, projection
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
@@ -20,34 +20,55 @@ MAX_ENTRY_BYTES: Final = 1024 * 1024
 _ENTRY_BYTES: Final = 500  # what an entry takes besides its parts, roughly
 _INTERVAL_BYTES: Final = 200  # what one interval of a read set takes, roughly
 
-_Key = tuple[str, bytes, str | None, bytes | None, bool, bool]
+_Call = tuple[str, bytes, str | None, bool, bool]
+_Key = tuple[_Call, Claims, bytes]
+
+KEPT_CALLS: Final = 50_000
+"""Calls of which it is known which claims they read."""
+
+KEPT_CLAIMS: Final = 8
+"""Sets of claims that one call may have read, by the data that it met; older ones are dropped."""
 
 
 class QueryCache:
-    """The newest outcome of each query; one that read the identity serves that identity only.
+    """The newest outcome of each query, for everybody who shows the same of what it read.
 
     An outcome is exact at its own timestamp. It is exact at a later one too if nothing that
     the log has in between touches its read set, which includes the catalogue: new code or a
-    new schema makes every outcome stale.
+    new schema makes every outcome stale. It is a caller's too if all claims that the run read of
+    its own caller are equal: those that were not there, and whether anybody is signed in.
     """
 
     def __init__(self, tail: LogTail) -> None:
         self._tail, self._lock = tail, Lock()
         self._held: OrderedDict[_Key, Outcome] = OrderedDict()
+        self._claims: OrderedDict[_Call, tuple[Claims, ...]] = OrderedDict()
         self._bytes = 0
         self.hits = self.misses = 0
 
     def at(self, call: Call, view: View) -> Outcome | None:
         """Return the outcome of ``call`` at ``view`` if it is known without running."""
-        for key in (_key(call, None), _key(call, _claims(call.caller))):
+        found = self._find(call, view)
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
+
+    def knows(self, call: Call, view: View) -> bool:
+        """Tell whether an outcome is known at ``view``; this is not counted."""
+        return self._find(call, view) is not None
+
+    def _find(self, call: Call, view: View) -> Outcome | None:
+        name = _name(call)
+        for claims in self._claims.get(name, ()):
+            key = name, claims, projection(call.caller, claims)
             with self._lock:
                 held = self._held.get(key)
             if held is not None and (fresh := self._proved(held, view)) is not None:
                 if fresh is not held:
                     self._put(key, fresh)
-                self.hits += 1
                 return fresh
-        self.misses += 1
         return None
 
     def keep(self, call: Call, outcome: Outcome) -> None:
@@ -57,10 +78,19 @@ class QueryCache:
         """
         if outcome.time_read or outcome.read_set is None or outcome.failure is not None:
             return
-        claims = None if not outcome.identity_read else _claims(call.caller)
-        self._put(
-            _key(call, claims), msgspec.structs.replace(outcome, result=None, counts=())
-        )
+        name = _name(call)
+        key = name, outcome.claims, projection(call.caller, outcome.claims)
+        self._note(name, outcome.claims)
+        self._put(key, msgspec.structs.replace(outcome, result=None, counts=()))
+
+    def _note(self, name: _Call, claims: Claims) -> None:
+        with self._lock:
+            known = self._claims.get(name, ())
+            if claims not in known:
+                self._claims[name] = (claims, *known)[:KEPT_CLAIMS]
+            self._claims.move_to_end(name)
+            if len(self._claims) > KEPT_CALLS:
+                self._claims.popitem(last=False)
 
     def _proved(self, held: Outcome, view: View) -> Outcome | None:
         if held.ts == view.ts:
@@ -86,24 +116,17 @@ class QueryCache:
                 self._bytes -= _size(*self._held.popitem(last=False))
 
 
-def _key(call: Call, claims: bytes | None) -> _Key:
+def _name(call: Call) -> _Call:
     # Whoever may not call an internal function must not be shown what it returned, and
     # whoever may must not be told that there is none.
     # What runs for a job is under no row policy.
     rights = call.reaches_internal, call.job is not None
-    return call.path, call.arguments, call.journal, claims, *rights
-
-
-def _claims(caller: Caller) -> bytes:
-    """Whatever of the identity a function can read, as one text."""
-    if isinstance(caller, Unverified):
-        return b"?"  # to ask for the identity is an error, which nobody else is told
-    user = user_of(caller)
-    return b"-" if user is None else msgspec.json.encode(user.attributes)
+    return call.path, call.arguments, call.journal, *rights
 
 
 def _size(key: _Key, outcome: Outcome) -> int:
-    path, arguments, journal, claims, *_ = key
-    texts = len(path) + len(arguments) + len(journal or "") + len(claims or b"")
+    (path, arguments, journal, *_), claims, shown = key
+    texts = len(path) + len(arguments) + len(journal or "") + len(shown)
+    texts += sum(map(len, claims))
     reads = _INTERVAL_BYTES * len(outcome.read_set or ())
     return _ENTRY_BYTES + texts + reads + len(outcome.value or b"")

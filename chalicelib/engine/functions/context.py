@@ -8,6 +8,7 @@ import msgspec
 from typing_extensions import override
 
 from chalicelib.engine.auth import Caller, Identity, Unverified, user_of
+from chalicelib.engine.auth.seen import SIGNED_IN, Claims, watched
 from chalicelib.engine.database.documents import Reader, Writer
 from chalicelib.engine.errors import Unauthenticated
 from chalicelib.engine.functions.determinism import Determinism
@@ -36,11 +37,16 @@ R = TypeVar("R")
 
 
 class Auth:
-    """Who calls. Whether it was asked is kept: a result that never asked is everybody's."""
+    """Who calls. What was asked is kept: a result is shared by all who answer the same."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self.was_read = False
+        self._noted: set[str] = set()
+
+    @property
+    def claims(self) -> Claims:
+        """What was asked so far."""
+        return frozenset(self._noted)
 
     def identity(self) -> Identity | None:
         """The signed-in user, or None.
@@ -48,10 +54,11 @@ class Auth:
         Raises:
             Unauthenticated: the token that came with an HTTP request does not hold.
         """
-        self.was_read = True
+        self._noted.add(SIGNED_IN)
         if isinstance(self._caller, Unverified):
             raise Unauthenticated(self._caller.reason)
-        return user_of(self._caller)
+        user = user_of(self._caller)
+        return None if user is None else watched(user, self._noted)
 
     def require(self) -> Identity:
         """The signed-in user.

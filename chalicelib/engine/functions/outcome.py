@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from chalicelib.engine.auth.seen import EVERYTHING, Claims
 from chalicelib.engine.database.counts import Count
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.usage import Statistics
@@ -36,7 +37,7 @@ class Failure(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True):
     """The end of a call: ``value``, an encoded value, or ``failure``.
 
-    A query's outcome holds at ``ts``; a mutation's was committed at ``ts``. ``identity_read``
+    A query's outcome holds at ``ts``; a mutation's was committed at ``ts``. ``claims``
     and ``time_read`` tell that the result depends on who asked, or on the time or chance.
     """
 
@@ -46,7 +47,7 @@ class Outcome(msgspec.Struct, frozen=True):
     log_lines: tuple[str, ...] = ()
     journal: str | None = None
     read_set: ReadSet | None = None
-    identity_read: bool = True
+    claims: Claims = EVERYTHING
     time_read: bool = True
     result: Any = None
     """The value as the function returned it, for functions that called it."""

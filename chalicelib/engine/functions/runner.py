@@ -117,10 +117,10 @@ class Runner:
         A cached one costs a reading of the log's end, which proves it.
         """
         view = self._tail.view()
-        if self.cache.at(call, view) is not None:
+        if self.cache.knows(call, view):
             view = self._tail.refresh()
-            if (known := self.cache.at(call, view)) is not None:
-                return known
+        if (known := self.cache.at(call, view)) is not None:
+            return known
         for _ in range(FREE_QUERY_RUNS):
             run = self._attempts.run(call, "query", view, pinned=False)
             head = self._tail.refresh()
@@ -201,7 +201,7 @@ class Runner:
             failure=failure,
             log_lines=run.log_lines,
             read_set=run.transaction.read_set,
-            identity_read=run.identity_read,
+            claims=run.claims,
             time_read=run.time_read,
             result=run.result,
             journal=run.journal if run.error is None else None,

@@ -44,6 +44,32 @@ def whoami(ctx: QueryCtx) -> str | None:
 
 
 @query
+def role_of(ctx: QueryCtx) -> str | None:
+    """Return one claim."""
+    role: str | None = ctx.auth.require().attributes.get("role", "absent")
+    return role
+
+
+@query
+def is_signed_in(ctx: QueryCtx) -> bool:
+    """Tell whether anybody is signed in, whoever it is."""
+    return ctx.auth.identity() is not None
+
+
+@query
+def claim_names(ctx: QueryCtx) -> list[str]:
+    """Return the names of all claims."""
+    return sorted(ctx.auth.require().attributes)
+
+
+@query
+def name_if_boss(ctx: QueryCtx) -> str | None:
+    """Read a second claim by the first one."""
+    caller = ctx.auth.require()
+    return caller.subject if caller.attributes.get("role") == "boss" else None
+
+
+@query
 def diaries(ctx: QueryCtx) -> list[str]:
     """Return what the caller may read, without asking who that is."""
     return [diary.text for diary in ctx.db.query(Diary).collect()]

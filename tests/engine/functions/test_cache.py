@@ -19,7 +19,7 @@ class TestAHit:
 
         again = trial.call("calls:constant", "query")
 
-        assert (again.value, hits(trial)) == (first.value, 2)  # known, then proved
+        assert (again.value, hits(trial)) == (first.value, 1)
 
     def test_survives_commits_that_do_not_concern_it_and_is_exact_at_the_new_end(
         self,
@@ -116,6 +116,65 @@ class TestIdentity:
         trial.query("calls:whoami", user("ann", expires_s=60))
 
         assert hits(trial) > 0
+
+    def test_shares_a_result_with_whoever_has_the_same_in_the_claims_that_were_read(
+        self,
+    ) -> None:
+        trial = Trial()
+        told = [
+            trial.query("calls:roleOf", user(name, role=role))
+            for name, role in (("ann", "boss"), ("bob", "boss"), ("cy", "worker"))
+        ]
+
+        assert told == ["boss", "boss", "worker"]
+        assert hits(trial) == 1
+
+    def test_tells_a_claim_that_is_absent_from_one_that_is_null(self) -> None:
+        trial = Trial()
+
+        told = [
+            trial.query("calls:roleOf", user("ann")),
+            trial.query("calls:roleOf", user("bob", role=None)),
+            trial.query("calls:roleOf", user("cy", role="boss")),
+            trial.query("calls:roleOf", user("dee")),
+        ]
+
+        assert told == ["absent", None, "boss", "absent"]
+        assert hits(trial) == 1
+
+    def test_shares_among_all_who_are_signed_in_if_no_more_was_asked(self) -> None:
+        trial = Trial()
+
+        told = [
+            trial.query("calls:isSignedIn", who)
+            for who in (user("ann"), user("bob"), None, None)
+        ]
+
+        assert told == [True, True, False, False]
+        assert hits(trial) == 2
+
+    def test_keeps_apart_who_differs_in_any_claim_if_all_were_read(self) -> None:
+        trial = Trial()
+
+        told = [
+            trial.query("calls:claimNames", user("ann", extra=1)),
+            trial.query("calls:claimNames", user("ann")),
+        ]
+
+        assert told[0] == ["extra", *told[1]]
+
+    def test_goes_by_what_each_run_read_where_data_decides_that(self) -> None:
+        trial = Trial()
+        trial.query("calls:nameIfBoss", user("ann", role="worker"))
+        trial.query("calls:nameIfBoss", user("bob", role="boss"))
+
+        told = [
+            trial.query("calls:nameIfBoss", user(name, role=role))
+            for name, role in (("cy", "worker"), ("dee", "boss"), ("bob", "boss"))
+        ]
+
+        assert told == [None, "dee", "bob"]
+        assert hits(trial) == 2
 
 
 class TestInternalResults:

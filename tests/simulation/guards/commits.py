@@ -155,9 +155,9 @@ COMMITS = (
         "calm",
         (
             Edit(
-                CACHE,
-                "claims = None if not outcome.identity_read else",
-                "claims = None if True else",
+                ENGINE + "auth/seen.py",
+                "    if not claims:\n",
+                "    if True:\n",
             ),
         ),
     ),
