@@ -201,6 +201,7 @@ def current() -> Deployment:
     held = _in_use.get("deployment")
     if held is None:
         held = _in_use["deployment"] = _on_aws(settings())
+    held.telemetry.sample(held.backend.counted)
     return held
 
 

@@ -1,6 +1,8 @@
 """Logs and metrics of the entry points: JSON lines on Lambda, plain lines locally."""
 
 import logging
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chalicelib.engine.database.usage import Statistics
@@ -8,6 +10,9 @@ from chalicelib.engine.errors import AppError, EngineError
 
 SERVICE: Final = "geoflow"
 """Name under which logs and metrics are found."""
+
+SAMPLE_S: Final = 60.0
+"""Time between two samples of what a process has counted, in seconds."""
 
 LOCAL_STAGES: Final = frozenset({"local", "test"})
 """Stages whose log a person reads as it comes."""
@@ -22,6 +27,7 @@ class Telemetry:
     def __init__(self, stage: str, level: str) -> None:
         self._stage = stage
         self._scanning: set[str] = set()
+        self._sampled_s, self._totals = time.monotonic(), dict[str, float]()
         self._is_local = stage in LOCAL_STAGES
         self.log: Any = _plain(level) if self._is_local else _structured(level, stage)
 
@@ -50,6 +56,21 @@ class Telemetry:
             level, _, text = line.partition(" ")
             write = getattr(self.log, _WRITE.get(level, "info"))
             write("%s: %s", path, text)
+
+    def sample(self, totals: Callable[[], Mapping[str, float]]) -> None:
+        """Emit by how much totals have grown, once in a while.
+
+        It costs next to nothing in between, so that it may be called with every event.
+        """
+        now_s = time.monotonic()
+        if now_s - self._sampled_s < SAMPLE_S:
+            return
+        self._sampled_s = now_s
+        found = dict(totals())
+        grown = {name: found[name] - self._totals.get(name, 0) for name in found}
+        self._totals = found
+        if any(grown.values()):
+            self.count(**grown)
 
     def count(self, **values: float) -> None:
         """Emit metrics in CloudWatch's embedded format, one line for all of ``values``."""

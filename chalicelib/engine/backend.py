@@ -222,6 +222,11 @@ class Backend:
             tick_ms=behaviour.tick_ms,
         )
 
+    def counted(self) -> Mapping[str, float]:
+        """What this process has counted since it began, by the names of metrics."""
+        cache = self.runner.cache
+        return {"CacheHits": cache.hits, "CacheMisses": cache.misses}
+
     # -- functions ------------------------------------------------------------------------
 
     def call(self, call: Call, kind: Kind | None = None) -> Outcome:
