@@ -47,6 +47,12 @@ Long enough for a pause of a busy worker that reports every few seconds, short e
 user sees the run of a dead one go on within about a minute.
 """
 
+RECLAIM_S: Final = 30
+"""How often executions of lost workers go back to the queue, in seconds.
+
+Whoever claims looks for them, too: this is for those who watch, and for when nobody claims.
+"""
+
 MAX_ATTEMPTS: Final = 5
 """How often one execution is handed to workers before it is failed.
 

@@ -23,6 +23,7 @@ from chalicelib.engine.server import (
     NotFound,
     QueryCtx,
     Struct,
+    internal_mutation,
     mutation,
     query,
 )
@@ -65,8 +66,7 @@ class Assignment(Struct):
 def waiting(ctx: QueryCtx) -> int:
     """Return how many runs wait for a worker, counted up to 100: watch it, then claim.
 
-    Runs whose lease has expired are not among them, since no commit tells of that: ask
-    :func:`claim` now and then, too.
+    Runs whose lease has expired are among them within half a minute: see :func:`reclaim`.
     """
     require_worker(ctx)
     return len(
@@ -159,6 +159,23 @@ def fail(
         run.error = error
 
 
+@internal_mutation
+def reclaim(ctx: MutationCtx) -> int:
+    """Put runs back into the queue whose lease has expired; return how many were found.
+
+    Those that too many workers have lost are failed.
+    """
+    lost_ones = Execution.by_status_lease.eq("running").lt(ctx.now)
+    expired = ctx.db.unrestricted.query(lost_ones).take(MAX_LISTED)
+    for run in expired:
+        if run.attempts >= MAX_ATTEMPTS:
+            _give_up(ctx, run)
+            continue
+        with ctx.db.unrestricted.edit(run.id) as lost:
+            move(lost, "queued", ctx.now)
+    return len(expired)
+
+
 def require_worker(ctx: QueryCtx) -> Identity:
     """Return the identity of a caller that may process runs.
 
@@ -179,10 +196,14 @@ def _next_run(ctx: MutationCtx) -> Execution | None:
     for run in db.query(Execution.by_status_lease.eq("running").lt(ctx.now)):
         if run.attempts < MAX_ATTEMPTS:
             return run
-        with db.edit(run.id) as lost:
-            move(lost, "failed", ctx.now)
-            lost.error = f"{lost.attempts} workers took it on, and none was heard of again"
+        _give_up(ctx, run)
     return db.query(Execution.by_status_lease.eq("queued")).first()
+
+
+def _give_up(ctx: MutationCtx, run: Execution) -> None:
+    with ctx.db.unrestricted.edit(run.id) as lost:
+        move(lost, "failed", ctx.now)
+        lost.error = f"{lost.attempts} workers took it on, and none was heard of again"
 
 
 def _assignment(ctx: MutationCtx, run: Execution) -> Assignment:

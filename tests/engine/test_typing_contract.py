@@ -16,11 +16,12 @@ from __future__ import annotations
 from typing import Literal, ParamSpec, TypeVar
 
 from chalicelib.engine.functions.context import ActionCtx, MutationCtx, QueryCtx
+from chalicelib.engine.functions.crons import Crons
 from chalicelib.engine.functions.registration import (
     Schedulable, action, internal_mutation, mutation, query,
 )
 from chalicelib.engine.schema import (
-    UNSET, Document, Id, IndexRange, Struct, Unset, index, indexed,
+    UNSET, Document, Id, IndexRange, ScheduledFunction, Struct, Unset, index, indexed,
 )
 
 P = ParamSpec("P")
@@ -99,6 +100,11 @@ def right(
     User(email="a")
     Run(owner=id_, place=Place(x=1))
     amount: int = count(mutation_ctx, id_)
+    job: Id[ScheduledFunction] = mutation_ctx.scheduler.run_after(5, expire, "run", times=2)
+    action_ctx.scheduler.run_at(5, send, address="a")
+    mutation_ctx.scheduler.cancel(job)
+    Crons().interval("a", 5, expire, run="run")
+    Crons().weekly("a", "monday", "03:10", send, "a")
     runs: list[Run] = list_(query_ctx)
 """
 
@@ -139,6 +145,17 @@ WRONG = [
     "schedule(expire)",
     "schedule(expire, 1)",
     "schedule(expire, 'run', often=2)",
+    "mutation_ctx.scheduler.run_after(5, expire)",
+    "mutation_ctx.scheduler.run_after(5, expire, run=3)",
+    "mutation_ctx.scheduler.run_after(5, expire, 'run', often=2)",
+    "mutation_ctx.scheduler.run_after(5, count, user.id)",
+    "action_ctx.scheduler.run_at(5, send, address=5)",
+    "mutation_ctx.scheduler.cancel(user.id)",
+    "query_ctx.scheduler.run_after(5, expire, 'run')",
+    "Crons().interval('a', 5, expire)",
+    "Crons().interval('a', '5', expire, 'run')",
+    "Crons().weekly('a', 'noday', '03:10', expire, 'run')",
+    "Crons().daily('a', '03:10', count, user.id)",
 ]
 
 DECLARED_WRONG = [

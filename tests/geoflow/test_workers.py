@@ -17,7 +17,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.server import Id
 from chalicelib.geoflow import executions, users, workers, workflows
-from chalicelib.geoflow.limits import LEASE_MS, MAX_ATTEMPTS
+from chalicelib.geoflow.limits import LEASE_MS, MAX_ATTEMPTS, RECLAIM_S
 from chalicelib.geoflow.schema import Execution
 from testing import Client, TestBackend
 from tests.geoflow.drawings import edges, nodes
@@ -219,6 +219,44 @@ class TestOwnership:
 
         assert refused.value.details == {"status": "cancelled"}
         assert stored(alice, run).status == "cancelled"
+
+
+class TestReclaiming:
+    def test_a_lost_run_is_told_to_those_who_wait_for_work(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+        watched = worker.watch(workers.waiting)
+
+        backend.advance(LEASE_MS + RECLAIM_S * 1000)
+
+        assert watched.results == [0, 1]
+        found = stored(alice, run)
+        assert (found.status, found.worker_id) == ("queued", None)
+
+    def test_a_run_that_was_lost_too_often_fails(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+
+        for _ in range(MAX_ATTEMPTS):
+            worker.mutation(workers.claim, "w1")
+            backend.advance(LEASE_MS + RECLAIM_S * 1000)
+
+        found = stored(alice, run)
+        assert (found.status, found.attempts) == ("failed", MAX_ATTEMPTS)
+
+    def test_leaves_runs_alone_that_are_held(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+
+        reclaimed = backend.system.mutation(workers.reclaim)
+
+        assert reclaimed == 0
+        assert stored(alice, run).worker_id == "w1"
 
 
 class TestLease:
