@@ -15,14 +15,13 @@ from __future__ import annotations
 
 from typing import Literal, ParamSpec, TypeVar
 
-from chalicelib.engine.functions.context import ActionCtx, MutationCtx, QueryCtx
-from chalicelib.engine.functions.crons import Crons
-from chalicelib.engine.functions.registration import (
-    Schedulable, action, internal_mutation, mutation, query,
+from chalicelib.engine.functions.registration import Schedulable
+from chalicelib.engine.schema import IndexRange
+from chalicelib.engine.server import (
+    UNSET, ActionCtx, Crons, Document, Http, Id, MutationCtx, Page, PaginationOptions, QueryCtx,
+    Request, Response, ScheduledFunction, Struct, Unset, action, index, indexed, internal_mutation, mutation, query,
 )
-from chalicelib.engine.schema import (
-    UNSET, Document, Id, IndexRange, ScheduledFunction, Struct, Unset, index, indexed,
-)
+from testing import Client, TestBackend
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,8 +85,26 @@ def expire(ctx: MutationCtx, run: str, times: int = 1) -> None: ...
 def send(ctx: ActionCtx, address: str) -> None: ...
 
 
+@query
+def page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[Run]:
+    return ctx.db.query(Run).paginate(pagination_opts)
+
+
+http = Http()
+crons = Crons()
+
+
+@http.get("/runs/{run_id}")
+def show(ctx: ActionCtx, request: Request, run_id: Id[Run]) -> Response:
+    return Response.json(None)
+
+
+crons.interval("expire", 30, expire, "run", times=2)
+
+
 def right(
-    user: User, run: Run, query_ctx: QueryCtx, mutation_ctx: MutationCtx, action_ctx: ActionCtx
+    user: User, run: Run, query_ctx: QueryCtx, mutation_ctx: MutationCtx, action_ctx: ActionCtx,
+    client: Client,
 ) -> None:
     id_: Id[User] = user.id
     time: float = run.creation_time
@@ -106,6 +123,32 @@ def right(
     Crons().interval("a", 5, expire, run="run")
     Crons().weekly("a", "monday", "03:10", send, "a")
     runs: list[Run] = list_(query_ctx)
+    read, write = query_ctx.db, mutation_ctx.db
+    found: User | None = read.get(id_)
+    there: User = read.require(id_)
+    first: Run | None = read.query(Run.by_owner_status.eq(id_)).order("desc").first()
+    late: list[Run] = read.query(Run).filter(lambda each: each.creation_time > 1).take(3)
+    for each in read.query(User):
+        text = each.email
+    made: Id[User] = write.insert(User(email="a"))
+    with write.edit(run.id) as draft:
+        draft.status = "running"
+    write.patch(id_, email="a", role="admin", avatar=UNSET)
+    write.patch(run.id)
+    write.replace(id_, User(email="b"))
+    write.delete(run.id)
+    total: int = mutation_ctx.run_query(count, id_)
+    run_id: Id[Run] = mutation_ctx.run_mutation(start, id_, note="a")
+    total = action_ctx.run_query(count, id_, status="queued")
+    run_id = action_ctx.run_mutation(start, owner=id_)
+    action_ctx.run_action(send, "a")
+    total = client.query(count, id_)
+    run_id = client.mutation(start, id_, note="a")
+    client.action(send, address="a")
+    told: list[list[Run]] = client.watch(list_).results
+    backend = TestBackend("app")
+    with backend.db() as db:
+        db.patch(id_, email="a")
 """
 
 WRONG = [
@@ -156,6 +199,58 @@ WRONG = [
     "Crons().interval('a', '5', expire, 'run')",
     "Crons().weekly('a', 'noday', '03:10', expire, 'run')",
     "Crons().daily('a', '03:10', count, user.id)",
+    # What an id is of.
+    "wrong: User | None = query_ctx.db.get(run.id)",
+    "query_ctx.db.get('u1')",
+    "mutation_ctx.db.replace(run.id, user)",
+    "wrong_id: Id[User] = mutation_ctx.db.insert(run)",
+    # What a context can do.
+    "query_ctx.db.insert(user)",
+    "query_ctx.db.patch(user.id, email='a')",
+    "query_ctx.db.delete(user.id)",
+    "query_ctx.scheduler",
+    "query_ctx.run_mutation(start, user.id)",
+    "action_ctx.db",
+    "action_ctx.random",
+    # Queries.
+    "query_ctx.db.query(User.by_email.eq(1))",
+    "query_ctx.db.query(Run.by_owner_status.eq('queued'))",
+    "query_ctx.db.query(Run).order('down')",
+    "query_ctx.db.query(Run).take('3')",
+    "query_ctx.db.query(Run).filter(lambda each: each.nothing)",
+    "wrong_run: Run = query_ctx.db.query(Run).first()",
+    "wrong_users: list[User] = query_ctx.db.query(Run).collect()",
+    # Changes.
+    "with mutation_ctx.db.edit(run.id) as draft: draft.status = 'done'",
+    "with mutation_ctx.db.edit(run.id) as draft: draft.nothing = 1",
+    "mutation_ctx.db.patch(user.id, email=1)",
+    "mutation_ctx.db.patch(user.id, emial='a')",
+    "mutation_ctx.db.patch(user.id, role='owner')",
+    "mutation_ctx.db.patch(user.id, email=UNSET)",
+    "mutation_ctx.db.patch(run.id, owner=run.id)",
+    "mutation_ctx.db.patch(run.id, email='a')",
+    "mutation_ctx.db.patch(run.id, id=run.id)",
+    "mutation_ctx.db.patch(run.id, 'queued')",
+    "mutation_ctx.db.patch('r1', status='queued')",
+    "mutation_ctx.db.unrestricted.patch(user.id, email=1)",
+    # Calls of other functions, now and later.
+    "action_ctx.run_query(start, user.id)",
+    "action_ctx.run_mutation(count, user.id)",
+    "action_ctx.run_mutation(start)",
+    "action_ctx.run_action(send, 1)",
+    "wrong_text: str = action_ctx.run_query(count, user.id)",
+    "mutation_ctx.run_mutation(start, run.id)",
+    "mutation_ctx.scheduler.run_after('1', expire, 'run')",
+    "crons.interval('a', 30, count, user.id)",
+    "crons.daily('a', '03:10', expire, run=1)",
+    # Tests.
+    "client.query(start, user.id)",
+    "client.mutation(count, user.id)",
+    "client.mutation(start, run.id)",
+    "client.mutation(start, user.id, nothing=1)",
+    "client.watch(start, user.id)",
+    "wrong_told: list[int] = client.watch(list_).results",
+    "wrong_count: str = client.query(count, user.id)",
 ]
 
 DECLARED_WRONG = [
@@ -176,6 +271,19 @@ class Other(Document, table="others"):
 class Other(Document, table="others"):
     place: Place = indexed()
     by_z = index(place.z)
+""",
+    """
+@http.get("/a")
+def answers(ctx: QueryCtx, request: Request) -> Response: ...
+""",
+    """
+@http.get("/a")
+def speaks(ctx: ActionCtx, request: Request) -> str: ...
+""",
+    """
+@mutation
+def returns(ctx: MutationCtx) -> Id[User]:
+    return ctx.db.insert(Run(owner=ctx.db.require("u").id, place=Place(x=1)))
 """,
 ]
 

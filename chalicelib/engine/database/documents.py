@@ -175,8 +175,10 @@ class Writer(Reader):
         made: Any = encode_id(table.number, internal)
         return made  # type: ignore[no-any-return]  # text at run time
 
-    def patch(self, document_id: "Id[D]", **fields: Any) -> None:
+    def patch(self, document_id: "Id[D]", /, **fields: Any) -> None:
         """Change some fields, named as in the class; ``UNSET`` removes one.
+
+        A checker knows the fields by ``testing/mypy_plugin.py``.
 
         Raises:
             NotFound: there is no such document that the caller may see.
