@@ -17,7 +17,7 @@ from chalicelib.engine.functions.calls import (
     resolve,
 )
 from chalicelib.engine.functions.context import Auth
-from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.determinism import CreationTimes, Determinism
 from chalicelib.engine.functions.exchange import arguments_of, value_of
 from chalicelib.engine.functions.isolation import isolated
 from chalicelib.engine.functions.log_lines import Log
@@ -70,6 +70,7 @@ class Attempts:
         self._files = files
         self._catalogues = CatalogueCache(tail)
         self._schema = SchemaGuard(registry.tables)
+        self._creation_times = CreationTimes()
 
     def begin(self, view: View, *, pinned: bool = False) -> Transaction:
         """Begin a transaction at ``view``."""
@@ -94,7 +95,9 @@ class Attempts:
             registry=self._registry,
             transaction=transaction,
             auth=Auth(call.caller),
-            determinism=Determinism(self._clock.now_ms(), self._ids.seed()),
+            determinism=Determinism(
+                self._clock.now_ms(), self._ids.seed(), self._creation_times
+            ),
             log=Log(),
             pages=Pages(self._cursors, call.journal),
             job=call.job,

@@ -2,11 +2,29 @@
 
 from functools import cached_property
 from random import Random
+from threading import Lock
 from typing import Final
 
 from chalicelib.engine.values.ids import RANDOM_BYTES, make_internal
 
 _US_PER_MS: Final = 1000
+
+
+class CreationTimes:
+    """Creation times of one process: each is later than the one before.
+
+    Documents sort by them, so those that one process makes come in the order in which it made
+    them, however many it makes in a microsecond (docs/hazards.md C2).
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._last_us = Lock(), 0
+
+    def next_us(self, now_us: int) -> int:
+        """The next one: ``now_us``, or just after the last one; in microseconds."""
+        with self._lock:
+            self._last_us = max(now_us, self._last_us + 1)
+            return self._last_us
 
 
 class Determinism:
@@ -17,10 +35,12 @@ class Determinism:
             not shared with other callers.
     """
 
-    def __init__(self, now_ms: float, seed: bytes) -> None:
-        self._now_ms = now_ms
+    def __init__(
+        self, now_ms: float, seed: bytes, times: CreationTimes | None = None
+    ) -> None:
+        """``times`` are those of the process; without, the run counts its own."""
+        self._now_ms, self._times = now_ms, times or CreationTimes()
         self._seed = seed
-        self._next_us = int(now_ms * _US_PER_MS)
         self.was_read = False
 
     @property
@@ -47,6 +67,5 @@ class Determinism:
 
     def new_internal(self) -> bytes:
         """Return the internal id of a new document; each one is later than the one before."""
-        made = make_internal(self._next_us, self._ids.randbytes(RANDOM_BYTES))
-        self._next_us += 1
-        return made
+        created_us = self._times.next_us(int(self._now_ms * _US_PER_MS))
+        return make_internal(created_us, self._ids.randbytes(RANDOM_BYTES))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.determinism import CreationTimes, Determinism
 from chalicelib.engine.values.ids import creation_us
 
 NOW_MS = 1_700_000_000_000.25
@@ -59,3 +59,13 @@ def test_a_run_that_asks_for_time_or_chance_has_read_it() -> None:
 
     assert by_time.was_read
     assert by_chance.was_read
+
+
+def test_runs_of_one_process_make_ids_in_the_order_in_which_they_ask_for_them() -> None:
+    times = CreationTimes()
+    one = Determinism(NOW_MS, b"one", times)
+    other = Determinism(NOW_MS, b"other", times)
+
+    made = [run.new_internal() for run in (one, other, one, other, one)]
+
+    assert made == sorted(made)

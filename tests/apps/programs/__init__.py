@@ -1,0 +1,1 @@
+"""An app that does whatever a random program says."""
