@@ -79,6 +79,7 @@ class TestACount:
         trial = Trial(packages=LISTS, persistence=storage)
         trial.mutate("lines:addMany", topic="l", count=5)
         trial.tell()
+        storage.scanned.clear()
 
         first = trial.query("lines:count", topic="l")
         scanned = len(storage.scanned)
