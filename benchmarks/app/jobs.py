@@ -88,7 +88,7 @@ def _ended(job: ScheduledFunction) -> Ended:
     return Ended(
         number=job.args[0]["number"],
         action=job.name.endswith(":act"),
-        kind=str(type(job.state).__struct_config__.tag),
+        kind=job.kind,
         late_ms=completed - job.scheduled_time if isinstance(completed, float) else None,
         made=job.creation_time,
     )

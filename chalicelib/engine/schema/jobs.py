@@ -45,6 +45,17 @@ class ScheduledFunction(Document, table="_scheduled_functions"):
     completed_time: float | Unset = UNSET
     state: Pending | InProgress | Success | Failed | Canceled
 
+    @property
+    def kind(self) -> Literal["pending", "inProgress", "success", "failed", "canceled"]:
+        """The state by its name."""
+        tag: Any = self.state.__struct_config__.tag
+        return tag  # type: ignore[no-any-return]  # one of those above
+
+    @property
+    def error(self) -> str | None:
+        """What a failed function has raised, as text."""
+        return self.state.error if isinstance(self.state, Failed) else None
+
 
 class JobState(Document, table="_job_states"):
     """What the engine keeps of a job beside its document; both have one internal id.

@@ -99,12 +99,8 @@ def give_up(ctx: ActionCtx) -> None:
 @query
 def jobs_in_progress(ctx: QueryCtx) -> list[Id[ScheduledFunction]]:
     """The jobs that run now."""
-    kind: Any = "inProgress"
-    return [
-        job.id
-        for job in ctx.db.system.query(ScheduledFunction).collect()
-        if type(job.state).__struct_config__.tag == kind
-    ]
+    found = ctx.db.system.query(ScheduledFunction).collect()
+    return [job.id for job in found if job.kind == "inProgress"]
 
 
 @mutation
