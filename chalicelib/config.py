@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         store: Where the log and the rows are: ``memory``, ``sqlite`` or ``dynamodb``.
-        data: Directory of the local server's files: database, keys, results.
+        data: Directory of the local server's files: database, stored files, keys.
         apps: Packages that are served, separated by commas.
         host: Address that the local server listens on.
         port: Port for functions and sync; 0 takes any free one.

@@ -88,7 +88,7 @@ def presign(deployment: Deployment, request: Request) -> Response:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadJsonBody(f"the body is not what this endpoint takes: {error}") from None
     link = files.link_upload(
-        Announced(sha256=_digest(wanted.sha256), content_type=wanted.content_type)
+        Announced(sha256=_digest(wanted.sha256), content_type=wanted.content_type or None)
     )
     finish_url = deployment.backend.behaviour.files.url(f"finish?token={link.finish_token}")
     body = {

@@ -20,7 +20,7 @@ def server(
     """Serve the chat over each store; what is stored survives the server."""
     settings = {
         "GEOFLOW_STORE": request.param,
-        "GEOFLOW_APPS": "tests.apps.chat,tests.apps.lists",
+        "GEOFLOW_APPS": "tests.apps.chat,tests.apps.lists,tests.apps.files",
     }
     with ExitStack() as stack:
         if request.param == "dynamodb":

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from convex import ConvexClient, ConvexError, QuerySubscription
 from convex.http_client import ConvexHttpClient
 
@@ -65,6 +66,7 @@ class Play:
         self.error_with_data()
         self.bad_requests()
         self.action()
+        self.files()
         self.sign_in_and_out()
         self.server_goes("restart")
         self.server_goes("kill")
@@ -135,6 +137,18 @@ class Play:
         assert held == len(self.sent)
         self.until_messages()
         passed("action")
+
+    def files(self) -> None:
+        url = self.client.mutation("files:uploadUrl")
+        posted = httpx.post(url, content=b"content", headers={"Content-Type": "a/b"})
+        file = posted.json()["storageId"]
+        shown = self.client.query("files:url", {"file": file})
+        served = httpx.get(shown)
+        assert (served.headers["content-type"], served.content) == ("a/b", b"content")
+        self.client.mutation("files:remove", {"file": file})
+        assert self.client.query("files:url", {"file": file}) is None
+        assert httpx.get(shown).status_code == 404
+        passed("upload, show and delete a file")
 
     def sign_in_and_out(self) -> None:
         who = self.watch("messages:whoami")

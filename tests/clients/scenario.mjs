@@ -33,6 +33,7 @@ export async function play(ui, stage) {
   await errorWithData(cast);
   await badRequests(cast);
   await action(cast);
+  await files(cast);
   await signInAndOut(cast);
   if (ui.live) await answerIsLost(cast);
   await serverGoes(cast, "restart");
@@ -136,6 +137,30 @@ async function action({ ui, stage, channel, sent, messages }) {
   if (ui.live) await messages.until((shown) => shown.length === sent.length, "the shout");
   assert.deepEqual(bodies(await ui.query("messages:list", { channel })), sent);
   stage.passed("action");
+}
+
+// As in Convex's documentation: a URL from a mutation, a POST, an id to keep, a URL to show.
+async function files({ ui, stage }) {
+  const body = new Blob(["the content"], { type: "text/x-own" });
+  const url = await ui.mutate("files:uploadUrl", {});
+  const posted = await fetch(url, { method: "POST", body });
+  assert.equal(posted.status, 200);
+  const { storageId: file } = await posted.json();
+  const album = `album ${stage.run}`;
+  await ui.mutate("files:add", { album, file });
+  const [shown] = await ui.query("files:show", { album });
+  assert.equal(shown.file, file);
+  const served = await fetch(shown.url);
+  assert.equal(served.headers.get("content-type"), "text/x-own");
+  assert.equal(await served.text(), "the content");
+  const part = await fetch(shown.url, { headers: { Range: "bytes=4-" } });
+  assert.deepEqual([part.status, await part.text()], [206, "content"]);
+  const live = ui.live ? ui.watch("files:show", { album }) : undefined;
+  await ui.mutate("files:remove", { file });
+  if (ui.live) await live.until(([picture]) => picture.url === null, "the file to be gone");
+  assert.deepEqual(await ui.query("files:show", { album }), [{ file, url: null }]);
+  assert.equal((await fetch(shown.url)).status, 404);
+  stage.passed("upload, show and delete a file");
 }
 
 async function signInAndOut({ ui, stage, channel, sent }) {

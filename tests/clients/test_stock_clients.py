@@ -16,6 +16,7 @@ EVERY_CLIENT = (
     "error with data",
     "bad requests are refused by name",
     "action",
+    "upload, show and delete a file",
     "sign in and out",
     "server restart in the middle",
     "server kill in the middle",
