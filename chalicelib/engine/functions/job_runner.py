@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from chalicelib.engine.database.tail import LogTail
-from chalicelib.engine.errors import EngineError
+from chalicelib.engine.errors import EngineError, EntryTooLarge, TransactionLimit
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
@@ -158,14 +158,22 @@ class JobRunner:
     # -- running --------------------------------------------------------------------------
 
     def run(self, jobs: Sequence[DueJob]) -> None:
-        """Run those jobs that are due and have not run. One that fails stops no other."""
+        """Run those jobs that are due and have not run. One that fails stops no other.
+
+        Raises:
+            Exception: the first bug, when all were tried, so that the message comes again.
+        """
+        failed: Exception | None = None
         for job in jobs:
             try:
                 self._run_in_time(job)
-            except EngineError as error:
-                if not error.retryable:
-                    raise
-                self._postpone(job, error)
+            except Exception as error:  # noqa: BLE001 - raised below
+                if isinstance(error, EngineError) and error.retryable:
+                    self._postpone(job, error)
+                else:
+                    failed = failed or error
+        if failed is not None:
+            raise failed
 
     def _run_in_time(self, job: DueJob) -> None:
         run = self._run_action if self._is_action(job) else self._run_mutation
@@ -244,12 +252,23 @@ class JobRunner:
         for job in found.died:
             self._mutate("bury", job=job)
         for first in range(0, len(found.ended), REMOVED_AT_ONCE):
-            self._mutate("remove", jobs=found.ended[first : first + REMOVED_AT_ONCE])
+            self._remove(found.ended[first : first + REMOVED_AT_ONCE])
         until = min(now_ms, found.left if found.left is not None else now_ms)
         if found.any and until > (found.until or 0.0) + MARK_MS:
             self._mutate("swept", until=until)
         if max(len(found.died), len(found.ended)) == SWEEP_STEP:
             self._send(SweepJobs(), 0.0)
+
+    def _remove(self, jobs: Sequence[str]) -> None:
+        """Remove records; fewer at a time if their arguments are too large for one entry."""
+        try:
+            self._mutate("remove", jobs=jobs)
+        except (TransactionLimit, EntryTooLarge):
+            if len(jobs) == 1:
+                raise
+            half = len(jobs) // 2
+            self._remove(jobs[:half])
+            self._remove(jobs[half:])
 
     def _look(self, now_ms: float, since: float | None) -> _Found:
         whole = now_ms % WHOLE_EVERY_MS < SWEEP_MS

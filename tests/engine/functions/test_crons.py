@@ -189,6 +189,19 @@ class TestDeployed:
         assert failing.next_run > backend.clock.now_ms()
         assert failing.next_run - last.scheduled_time == 600_000
 
+    def test_go_on_after_a_run_was_called_off(self) -> None:
+        backend = TestBackend(APP)
+        backend.run_jobs()
+        waiting = crons(backend)["interval"]
+
+        backend.system.call("_system/jobs:cancel", "mutation", job=waiting.job)
+
+        after = crons(backend)["interval"]
+        assert after.job != waiting.job
+        assert after.next_run == waiting.next_run + 90_000
+        backend.advance(minutes=4)
+        assert len(runs(backend, "interval")) == 2
+
     def test_leave_out_what_was_missed_while_nobody_served(self) -> None:
         backend = TestBackend(APP)
         backend.run_jobs()
@@ -232,6 +245,21 @@ class TestTheNextDeployment:
         assert [shown(at) for at in runs(backend, "daily")] == ["2023-11-15 07:30:00"]
         assert runs(backend, "hourly") == []
         assert len(runs(backend, "new")) == 24
+
+    def test_waits_for_a_run_that_is_under_way(self) -> None:
+        backend = TestBackend(APP)
+        hourly = crons(backend)["hourly"]
+        backend.clock.wait_ms(hourly.next_run - backend.clock.now_ms())
+        claim = backend.system.call("_system/jobs:claim", "mutation", job=hourly.job)
+        deployed(backend, NEXT)
+        new = crons(backend)["new"]
+
+        backend.system.call(
+            "_system/jobs:finish", "mutation", job=hourly.job, run=claim["run"], error=None
+        )
+
+        assert "hourly" not in crons(backend)
+        assert crons(backend)["new"] == new
 
     def test_of_the_same_code_writes_nothing(self) -> None:
         backend = TestBackend(APP)

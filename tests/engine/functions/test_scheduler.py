@@ -356,6 +356,44 @@ class TestRecords:
         assert kept == 251
         assert [job.id for job in system.query(errands.jobs)] == [waiting]
 
+    def test_of_jobs_with_large_arguments_go_too(self, backend: TestBackend) -> None:
+        for _ in range(8):
+            backend.system.mutation(errands.schedule, "fall", "x" * ((4 << 20) - 100))
+        backend.run_jobs()
+
+        backend.clock.wait_ms(7 * 86_400_000)
+        backend.advance(minutes=2)
+
+        assert backend.system.query(errands.jobs) == []
+
+
+class TestAnErrorOfTheSystem:
+    def test_puts_a_job_off_for_longer_each_time(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        job = alice.mutation(errands.later, "x", 0)
+        began_ms = backend.clock.now_ms()
+        backend._jobs._waiting.clear()
+
+        for runs in range(4):
+            backend.system.call("_system/jobs:postpone", "mutation", job=job, runs=runs)
+        backend.advance(seconds=5)
+
+        late_ms = float(look(alice, job).completed_time or 0) - began_ms
+        assert kind(alice, job) == "success"
+        assert 2000 <= late_ms <= 4100
+        assert alice.query(errands.notes) == ["x"]
+
+    def test_is_said_once_of_each_run(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        job = alice.mutation(errands.later, "x", 0)
+        backend._jobs._waiting.clear()
+
+        for _ in range(9):
+            backend.system.call("_system/jobs:postpone", "mutation", job=job, runs=0)
+        backend.advance(seconds=1)
+
+        assert kind(alice, job) == "success"
+
 
 def test_arguments_are_checked_when_a_job_is_scheduled(backend: TestBackend) -> None:
     with pytest.raises(ArgumentValidationError):
