@@ -156,6 +156,12 @@ def proxy_response(result: object) -> HttpResponse:
         raise MalformedResult(str(error)) from error
 
 
+def payload_bytes(result: Mapping[str, Any]) -> int:
+    """Count the bytes of the body as Lambda hands it over: base64 counts as it is."""
+    body = result.get("body") or ""
+    return len(body if isinstance(body, bytes) else str(body).encode())
+
+
 def _response_headers(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     many = dict(result.get("multiValueHeaders") or {})
     single = {

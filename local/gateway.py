@@ -13,6 +13,7 @@ from local.events import (
     disconnect_event,
     error_frame,
     message_event,
+    payload_bytes,
     proxy_response,
     rest_event,
 )
@@ -187,7 +188,7 @@ class Gateway:
         except MalformedResult:
             return _FAILED
         most = self.limits.response_bytes
-        if most is not None and len(response.body) > most:
+        if most is not None and payload_bytes(outcome.value) > most:
             return _FAILED
         return response
 

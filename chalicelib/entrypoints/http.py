@@ -1,8 +1,7 @@
 """The HTTP function API (docs/protocol.md 2): a request in, a response out."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -19,31 +18,10 @@ from chalicelib.engine.functions.calls import Call, Kind
 from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.sync.messages import ts_text, ts_value
-from chalicelib.engine.values.encoding import clean, decode, export_text
-from chalicelib.entrypoints.faults import (
-    BadFormat,
-    BadJsonBody,
-    InvalidClientVersion,
-    fault,
-)
-
-Format = Literal["encoded", "fractions", "clean", "export"]
-
-FORMATS: Final[Mapping[str, Format]] = {
-    "convex_encoded_json": "encoded",
-    "convex_json": "encoded",
-    "convex_clean_json": "clean",
-    "json": "clean",
-    "export_json": "export",
-}
-
-MAX_AGE_S: Final = 86_400
-"""How long a browser may remember a preflight, in seconds."""
-
-_METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
-_CLIENT: Final = re.compile(r"^(?P<name>[a-zA-Z][a-zA-Z-]*)-(?P<version>\d+\.\d+\.\d+\S*)$")
-_FORWARDED: Final = re.compile(r'(host|proto)="?([^";,\s]+)', re.IGNORECASE)
-_OLD: Final = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "python": (0, 5, 0)}
+from chalicelib.entrypoints.addresses import address, app_path
+from chalicelib.entrypoints.cors import cors, preflight
+from chalicelib.entrypoints.faults import BadJsonBody, fault
+from chalicelib.entrypoints.formats import Format, check_client, choose_format, formatted
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,21 +84,18 @@ class Batch(msgspec.Struct):
 
 Handler = Callable[[Deployment, Request], Response]
 
-HTTP_PREFIX: Final = "/http"
-"""Where HTTP functions stand on the main port; the site port has them at its root."""
-
 
 def answer(
     handler: Handler, deployment: Callable[[], Deployment], request: Request
 ) -> Response:
     """Run ``handler``, whatever happens, and let pages of any origin read the answer."""
     if request.method == "OPTIONS" and handler is not http_function:
-        return Response(204, b"", _preflight(request))
+        return Response(204, b"", preflight(request.headers))
     deployed: Deployment | None = None
     try:
         deployed = deployment()
         if handler is not http_function:
-            _check_client(request)
+            check_client(request.headers.get("convex-client"))
         response = handler(deployed, request)
         if handler is http_function:
             return response  # whom an app lets read its answers is its own business
@@ -129,7 +104,9 @@ def answer(
         if deployed is not None and status >= 500:  # noqa: PLR2004 - server errors
             deployed.report(error, request.path, "")
         response = Response(status, msgspec.json.encode(body), _JSON)
-    return msgspec.structs.replace(response, headers={**response.headers, **_cors(request)})
+    return msgspec.structs.replace(
+        response, headers={**response.headers, **cors(request.headers)}
+    )
 
 
 def query(deployment: Deployment, request: Request) -> Response:
@@ -179,7 +156,11 @@ def query_at_ts(deployment: Deployment, request: Request) -> Response:
     body = _body(request, PastCall)
     call = _call(deployment, request, body)
     outcome = deployment.backend.query_in_past(call, ts_value(body.ts))
-    return _answered(deployment, outcome, _format(request, body.format))
+    return _answered(
+        deployment,
+        outcome,
+        _format(request, body.format),
+    )
 
 
 def query_batch(deployment: Deployment, request: Request) -> Response:
@@ -202,11 +183,11 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         caller = Unverified(error.told)
     wanted = AppRequest(
         method=request.method,
-        path=_app_path(request),
+        path=app_path(request.path),
         query=request.query,
         headers=request.headers,
         body=request.body,
-        url=_address(request),
+        url=address(request.path, request.query_string, request.headers),
     )
     answered = deployment.backend.http(wanted, caller)
     return Response(answered.status, answered.body, dict(answered.headers))
@@ -269,77 +250,24 @@ def _caller(deployment: Deployment, request: Request) -> Caller:
     return deployment.identify(parse_admin_key(key) if key else None)
 
 
+def _format(request: Request, name: str | None) -> Format:
+    return choose_format(name, request.headers.get("convex-client"))
+
+
 def _answered(deployment: Deployment, outcome: Outcome, chosen: Format) -> Response:
     redacted = deployment.settings.redacted
     lines = () if redacted else outcome.log_lines
     failure = outcome.failure
     body: dict[str, Any] = {"status": "success" if failure is None else "error"}
     if failure is None:
-        body["value"] = _formatted(outcome.value or b"null", chosen)
+        body["value"] = formatted(outcome.value or b"null", chosen)
     else:
         body["errorMessage"] = failure.message(redacted=redacted)
         if failure.data is not None:
-            body["errorData"] = _formatted(failure.data, chosen)
+            body["errorData"] = formatted(failure.data, chosen)
     if lines:
         body["logLines"] = lines
     return _json(200, body)
-
-
-def _formatted(value: bytes, chosen: Format) -> Any:
-    if chosen == "encoded":
-        return msgspec.Raw(value)
-    if chosen == "fractions":
-        return _with_fractions(msgspec.json.decode(value))
-    if chosen == "export":
-        return msgspec.Raw(export_text(decode(value)))
-    return clean(decode(value))
-
-
-def _format(request: Request, name: str | None) -> Format:
-    """The format of the answer; clients from before there was a choice get the encoded one."""
-    client = _CLIENT.match(request.headers.get("convex-client", ""))
-    if name is not None:
-        if name not in FORMATS:
-            raise BadFormat(f"format {name!r} is none of {', '.join(sorted(FORMATS))}")
-        found = FORMATS[name]
-        is_python = client is not None and client["name"] == "python"
-        return "fractions" if found == "encoded" and is_python else found
-    if client is not None and (newest := _OLD.get(client["name"])) is not None:
-        numbers = tuple(int(part) for part in re.findall(r"\d+", client["version"])[:3])
-        return "encoded" if numbers <= newest else "clean"
-    return "clean"
-
-
-def _with_fractions(tree: Any) -> Any:
-    """Write every number with a fraction: the PyPI client's HTTP half refuses ``30``."""
-    if isinstance(tree, dict):
-        return {name: _with_fractions(part) for name, part in tree.items()}
-    if isinstance(tree, list):
-        return [_with_fractions(part) for part in tree]
-    return float(tree) if isinstance(tree, int) and not isinstance(tree, bool) else tree
-
-
-def _app_path(request: Request) -> str:
-    """The path as the app declared it."""
-    if request.path == HTTP_PREFIX or request.path.startswith(HTTP_PREFIX + "/"):
-        return request.path.removeprefix(HTTP_PREFIX) or "/"
-    return request.path
-
-
-def _address(request: Request) -> str:
-    """The address as the client wrote it, as far as the headers tell."""
-    headers = request.headers
-    first = headers.get("forwarded", "").partition(",")[0]
-    forwarded = {name.lower(): text for name, text in _FORWARDED.findall(first)}
-    scheme = forwarded.get("proto") or headers.get("x-forwarded-proto", "http")
-    host = (
-        forwarded.get("host")
-        or headers.get("x-forwarded-host")
-        or headers.get("host", "localhost")
-    )
-    first_scheme, first_host = (text.partition(",")[0].strip() for text in (scheme, host))
-    query = f"?{request.query_string}" if request.query_string else ""
-    return f"{first_scheme}://{first_host}{_app_path(request)}{query}"
 
 
 def _body(request: Request, kind: type[Any]) -> Any:
@@ -347,35 +275,6 @@ def _body(request: Request, kind: type[Any]) -> Any:
         return msgspec.json.decode(request.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadJsonBody(f"the body is not what this endpoint takes: {error}") from None
-
-
-def _check_client(request: Request) -> None:
-    client = request.headers.get("convex-client")
-    if client is not None and not _CLIENT.match(client):
-        raise InvalidClientVersion(
-            f"Convex-Client is {client!r}; write it like npm-1.48.0: a client and its version"
-        )
-
-
-def _cors(request: Request) -> dict[str, str]:
-    origin = request.headers.get("origin")
-    if origin is None:
-        return {}
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Credentials": "true",
-        "Vary": "Origin",
-    }
-
-
-def _preflight(request: Request) -> dict[str, str]:
-    wanted = request.headers.get("access-control-request-headers", "content-type")
-    return {
-        **_cors(request),
-        "Access-Control-Allow-Methods": _METHODS,
-        "Access-Control-Allow-Headers": wanted,
-        "Access-Control-Max-Age": str(MAX_AGE_S),
-    }
 
 
 _JSON: Final = {"Content-Type": "application/json"}

@@ -20,6 +20,7 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
+from local.limits import AWS
 from local.server import Handlers, LocalServer, Settings
 from tests.entrypoints.deployment import OTHER_KEY, Place, rest_event, token
 from tests.trial import TRACES
@@ -253,6 +254,31 @@ class TestBodies:
 
         assert (fits.status, fits.json) == (200, len(most))
         assert too_long.status == 413
+
+
+@pytest.fixture(scope="module")
+def site_with_limits() -> Iterator[Port]:
+    running = LocalServer(Settings(port=0, site_port=0, limits=AWS))
+    running.start(Handlers(http=app.app, websocket_message=app.websocket_message))
+    yield Port(running.ports.site)
+    running.stop()
+
+
+class TestBodiesOnAws:
+    """An event and an answer of Lambda have 6 MiB, of which base64 takes a quarter."""
+
+    def test_of_requests_may_have_4_5_mib(self, site_with_limits: Port) -> None:
+        most = 4_718_592
+
+        assert site_with_limits.ask("/measure", "POST", bytes(most)).json == most
+        assert site_with_limits.ask("/measure", "POST", bytes(most + 1)).status == 413
+
+    @pytest.mark.parametrize(("kind", "most"), [("text", 6_291_456), ("image", 4_718_592)])
+    def test_of_answers_may_have_as_much_and_text_more(
+        self, site_with_limits: Port, kind: str, most: int
+    ) -> None:
+        assert len(site_with_limits.ask(f"/long/{kind}/{most}").body) == most
+        assert site_with_limits.ask(f"/long/{kind}/{most + 1}").status == 502
 
 
 class TestUrl:

@@ -7,8 +7,6 @@ chance, nor before version 3.12 of threads: ``purity`` looks for those.
 """
 
 import linecache
-import logging
-import pdb  # noqa: T100 - only where it lies
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -147,11 +145,10 @@ def _holds_time_zones(path: str) -> bool:
     return zones is not None and (path.startswith(zones.TZPATH) or "/tzdata/" in path)
 
 
+_LIBRARY: Final = Path(linecache.__file__).parent
 _READERS: Final = (
     "<frozen importlib",
-    linecache.__file__,
-    pdb.__file__,
-    str(Path(logging.__file__).parent),
+    *(str(_LIBRARY / name) for name in ("linecache.py", "pdb.py", "logging")),
 )
 """Parts of Python that open files for others: to import, to show a traceback, to debug, to log."""
 

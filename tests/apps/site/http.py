@@ -65,6 +65,14 @@ def measure(ctx: ActionCtx, request: Request) -> Response:
     return Response.json(len(request.body))
 
 
+@http.get("/long/{kind}/{size}")
+def long(ctx: ActionCtx, request: Request, kind: str, size: int) -> Response:
+    """Answer with a long text, or with as many bytes of another type."""
+    if kind == "text":
+        return Response.text("x" * size)
+    return Response(body=bytes(size), headers={"Content-Type": "image/tiff"})
+
+
 @http.get("/who")
 def who(ctx: ActionCtx, request: Request) -> Response:
     """Ask who calls."""
