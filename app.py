@@ -151,6 +151,11 @@ def run_jobs(event: Any) -> Any:
     return jobs.run(bootstrap.current(), event.to_dict())
 
 
+@app.on_sqs_message(queue_arn=settings.wakes_queue_arn, batch_size=1, name="wakes")
+def run_wakes(event: Any) -> Any:
+    return jobs.run(bootstrap.current(), event.to_dict())
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="heartbeat")
 def heartbeat(_event: Any) -> Any:
     return schedules.heartbeat(bootstrap.current())

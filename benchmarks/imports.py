@@ -28,6 +28,7 @@ _ON_LAMBDA: Final = {
     "GEOFLOW_STAGE": "bench",
     "GEOFLOW_WEBSOCKET_ENDPOINT": "https://sockets.example/api",
     "GEOFLOW_JOBS_QUEUE_URL": "https://queue.example/jobs",
+    "GEOFLOW_WAKES_QUEUE_URL": "https://queue.example/wakes",
 }
 
 

@@ -86,6 +86,7 @@ def assemble(
     stores: Stores,
     gateway: Gateway,
     jobs: JobQueue,
+    wakes: JobQueue | None = None,
     machine: Machine | None = None,
     lazy: bool = False,
 ) -> Deployment:
@@ -114,6 +115,7 @@ def assemble(
             subscriptions=stores.subscriptions,
             gateway=gateway,
             jobs=jobs,
+            wakes=wakes,
             clock=clock,
             ids=machine.ids,
             gate=machine.gate,
@@ -222,6 +224,7 @@ def _on_aws(found: Settings) -> Deployment:
         stores=dynamodb_stores(found),
         gateway=ApiGateway(found.websocket_endpoint),
         jobs=SqsJobQueue(found.jobs_queue_url),
+        wakes=SqsJobQueue(found.wakes_queue_url),
         lazy=True,
     )
 

@@ -49,10 +49,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         table_prefix: What the names of DynamoDB tables begin with.
         dynamodb_endpoint: A DynamoDB API other than AWS's own.
         log_id: Name of the log, the first part of every key.
-        jobs_queue_url: SQS queue of jobs.
+        jobs_queue_url: SQS queue of jobs, which may take long.
+        wakes_queue_url: SQS queue of what keeps sessions going, which must not wait for them.
         websocket_endpoint: Where sockets are posted to: ``https://…/<stage>``.
         stream_arn: The commit log's stream.
-        jobs_queue_arn: The same queue, as its event source names it.
+        jobs_queue_arn: The queue of jobs, as its event source names it.
+        wakes_queue_arn: The queue of sessions, likewise.
         admin_key: ``<instance>|<secret>``; empty: there is no admin.
         secret: What the deployment seals tokens and cursors with, 32 characters or more; the
             processes of a deployment share it. Empty: each process makes its own, and what
@@ -83,9 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dynamodb_endpoint: str = ""
     log_id: str = "main"
     jobs_queue_url: str = ""
+    wakes_queue_url: str = ""
     websocket_endpoint: str = ""
     stream_arn: str = "arn:aws:dynamodb:us-east-1:000000000000:table/log/stream/0"
     jobs_queue_arn: str = "arn:aws:sqs:us-east-1:000000000000:jobs"
+    wakes_queue_arn: str = "arn:aws:sqs:us-east-1:000000000000:wakes"
     admin_key: str = ""
     secret: str = ""
     files_bucket: str = ""

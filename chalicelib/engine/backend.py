@@ -108,7 +108,11 @@ _encode_job = msgspec.json.Encoder().encode
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """The world, as one backend sees it."""
+    """The world, as one backend sees it.
+
+    ``wakes`` is the queue of what keeps sessions going, where that must not wait for jobs that
+    take long; without, it is that of the jobs.
+    """
 
     persistence: Persistence
     sessions: SessionStore
@@ -118,6 +122,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
     cursors: CursorSeal
+    wakes: JobQueue | None = None
     gate: Callable[[], Gate] = LockGate
     blobs: BlobStore | None = None
 
@@ -362,7 +367,7 @@ class Backend:
         for shards in shares:
             delay_ms = 0.0
             while delay_ms < period_ms:
-                self._ports.jobs.send(_encode_job(TickJob(shards)), delay_ms=delay_ms)
+                self._send_job(TickJob(shards), delay_ms)
                 delay_ms += self.behaviour.tick_ms
         return sessions
 
@@ -416,10 +421,12 @@ class Backend:
         self._actors.leave(job.connection, frame)
 
     def _send_job(self, job: Job, delay_ms: float = 0) -> None:
-        self._ports.jobs.send(_encode_job(job), delay_ms=delay_ms)
+        quick = isinstance(job, LookJob | WakeJob | TickJob)
+        queue = (self._ports.wakes if quick else None) or self._ports.jobs
+        queue.send(_encode_job(job), delay_ms=delay_ms)
 
     def _send_wake(self, connection: str, delay_ms: float) -> None:
-        self._ports.jobs.send(_encode_job(LookJob(connection)), delay_ms=delay_ms)
+        self._send_job(LookJob(connection), delay_ms)
 
     def _hand_over(self, connections: tuple[str, ...], ts: int) -> None:
         self._send_job(WakeJob(connections, ts))

@@ -15,6 +15,7 @@ from infra.build import ROOT
 
 PREFIX = "geoflow-policy-"
 QUEUE = "geoflow-policy-jobs"
+WAKES = "wakes"
 BUCKET = "geoflow-policy-files"
 API = "abcdef1234"
 PLACE = "us-east-1:123456789012"
@@ -39,6 +40,7 @@ OF_OBJECTS = {
 
 ATTRIBUTES = {
     "JobsQueue": f"arn:aws:sqs:{PLACE}:{QUEUE}",
+    "WakesQueue": f"arn:aws:sqs:{PLACE}:{WAKES}",
     "DeadCommitsQueue": f"arn:aws:sqs:{PLACE}:dead",
 }
 

@@ -28,7 +28,7 @@ from local.events import disconnect_event, message_event, rest_event
 from local.http import HttpRequest
 from local.lambda_host import LambdaContext
 from local.routes import RouteTable
-from tests.architecture.iam import API, BUCKET, PREFIX, QUEUE, Iam, policies
+from tests.architecture.iam import API, BUCKET, PREFIX, QUEUE, WAKES, Iam, policies
 
 CHANNEL = "policy"
 CLOUD_URL = "https://policy.example"
@@ -49,11 +49,15 @@ HEARTBEAT = {
 class Aws:
     """The deployment's functions, called with the events that AWS would send."""
 
-    def __init__(self, iam: Iam, queue_url: str) -> None:
+    def __init__(self, iam: Iam, jobs_url: str, wakes_url: str) -> None:
         # Imported late: it reads the settings, and other tests of this process may set them.
         import app  # noqa: PLC0415
 
-        self.app, self.iam, self._queue_url = app, iam, queue_url
+        self.app, self.iam = app, iam
+        self._queues = (
+            ("jobs", app.run_jobs, jobs_url),
+            ("wakes", app.run_wakes, wakes_url),
+        )
         self._routes = RouteTable(app.app.routes)
         self._sqs: Any = boto3.client("sqs")
 
@@ -121,12 +125,15 @@ class Aws:
         upkeep._housekeeper._retention = Retention(log_ms=1, answers_ms=1, tombstones_ms=1)
 
     def work(self) -> int:
-        """Do what waits in the job queue and is due; return how many jobs those were."""
-        found = self._sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=10)
+        """Do what waits in the queues and is due; return how many messages those were."""
+        return sum(self._work(*queue) for queue in self._queues)
+
+    def _work(self, function: str, handler: Callable[..., Any], url: str) -> int:
+        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         messages = found.get("Messages", [])
         for message in messages:
             record = {"messageId": message["MessageId"], "body": message["Body"]}
-            answer = self.call("jobs", self.app.run_jobs, {"Records": [record]})
+            answer = self.call(function, handler, {"Records": [record]})
             assert answer == {"batchItemFailures": []}
         return len(messages)
 
@@ -136,7 +143,10 @@ def deployed(iam: Iam) -> Iterator[Aws]:
     with start_emulator():
         create_tables(boto3.client("dynamodb"), PREFIX, (*MODELS, *SESSION_MODELS))
         boto3.client("s3").create_bucket(Bucket=BUCKET)
-        queue_url = boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
+        jobs_url, wakes_url = (
+            boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+            for name in (QUEUE, WAKES)
+        )
         settings = Settings(
             store="dynamodb",
             apps=("tests.apps.chat", "tests.apps.files"),
@@ -150,12 +160,13 @@ def deployed(iam: Iam) -> Iterator[Aws]:
             settings,
             stores=bootstrap.dynamodb_stores(settings),
             gateway=ApiGateway(f"https://{API}.execute-api.us-east-1.amazonaws.com/api"),
-            jobs=SqsJobQueue(queue_url),
+            jobs=SqsJobQueue(jobs_url),
+            wakes=SqsJobQueue(wakes_url),
         )
         bootstrap.use(deployment)
         try:
             with iam.enforced():
-                yield Aws(iam, queue_url)
+                yield Aws(iam, jobs_url, wakes_url)
         finally:
             bootstrap._in_use.clear()
 
@@ -302,6 +313,10 @@ def test_nothing_is_allowed_that_no_function_does(iam: Iam) -> None:
         "sqs:DeleteMessage jobs",
         "sqs:ChangeMessageVisibility jobs",
         "sqs:GetQueueAttributes jobs",
+        "sqs:ReceiveMessage wakes",
+        "sqs:DeleteMessage wakes",
+        "sqs:ChangeMessageVisibility wakes",
+        "sqs:GetQueueAttributes wakes",
         "sqs:SendMessage dead",
         # After a refusal that does not carry the entry that was first.
         "dynamodb:GetItem log",
