@@ -149,7 +149,12 @@ def deployed(iam: Iam) -> Iterator[Aws]:
         )
         settings = Settings(
             store="dynamodb",
-            apps=("tests.apps.chat", "tests.apps.files"),
+            apps=(
+                "tests.apps.chat",
+                "tests.apps.files",
+                "tests.apps.errands",
+                "tests.apps.clockwork",
+            ),
             stage="test",
             cloud_url=CLOUD_URL,
             files_bucket=BUCKET,
@@ -217,6 +222,13 @@ def live_through_everything(aws: Aws) -> None:
     aws.send(first, request("Mutation", 0, "messages:send", token_hex(300_000)))
     aws.send(first, request("Action", 1, "messages:shout", "b"))
     aws.work()
+    aws.run("mutation", "errands:actLater", text="d", delayMs=0)
+    aws.stream()
+    while aws.work():
+        pass
+    assert [job["state"]["kind"] for job in aws.run("query", "errands:jobs")][-1] == (
+        "success"
+    )
     aws.run("mutation", "messages:send", channel=CHANNEL, body="c")
     aws.stream()
     aws.send(second, *connect("session", number=1))
