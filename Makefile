@@ -75,6 +75,10 @@ test-simulation: $(VENV)/.dev-ready ## Run the seeded fault simulations; GEOFLOW
 test-clients: $(VENV)/.dev-ready $(addsuffix /node_modules/.package-lock.json,tests/clients tests/typescript demo) ## Drive the stock Convex clients against running servers
 	@exec $(BIN)/python -m pytest -q -n 2 -m clients --durations 5 $(ARGS)
 
+.PHONY: proof
+proof: $(VENV)/.dev-ready ## Run the proof of docs/correctness.md, and print its tables; PARTS= SEEDS= OPERATIONS=
+	@exec $(BIN)/python -m tests.proof $(if $(filter command,$(origin PARTS)),$(PARTS)) $(call given,SEEDS,--seeds) $(call given,OPERATIONS,--operations)
+
 .PHONY: check
 check: $(VENV)/.dev-ready ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check

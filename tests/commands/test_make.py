@@ -94,3 +94,15 @@ def test_every_node_package_is_pinned_by_its_digest_and_names_no_registry(
     assert packages
     assert [name for name, package in packages.items() if "integrity" not in package] == []
     assert [name for name, package in packages.items() if "resolved" in package] == []
+
+
+class TestProof:
+    def test_runs_what_the_command_line_says(self) -> None:
+        command = planned("proof", "PARTS=simulation planted", "SEEDS=500")
+
+        assert command.rstrip().endswith("tests.proof simulation planted --seeds='500'")
+
+    def test_runs_its_whole_budget_otherwise(self) -> None:
+        command = planned("proof", SEEDS="1", PARTS="nothing")
+
+        assert command.rstrip().endswith("python -m tests.proof")

@@ -16,40 +16,8 @@ import pytest
 
 from tests.simulation.profiles import PROFILES
 from tests.simulation.run import run
+from tests.simulation.seeds import SEEDS
 from tests.simulation.world import Broken
-
-SEEDS = {
-    "calm": 80,
-    "busy": 30,
-    "cuts": 80,
-    "late": 60,
-    "faulty": 160,
-    "deaf": 120,
-    "deaf and refused": 60,
-    "local": 100,
-    "local failing": 50,
-    "local storm": 15,
-    "slow": 50,
-    "short": 200,
-    "storm": 8,
-    "deploy": 30,
-    "faulty deploy": 40,
-    "pieces": 30,
-    "small": 20,
-    "faulty small": 60,
-    "small local": 40,
-    "night": 100,
-    "dynamodb night": 40,
-    "skewed": 30,
-    "dynamodb storm": 4,
-    "dynamodb": 30,
-    "faulty dynamodb": 50,
-    "jobs": 20,
-    "local jobs": 20,
-    "faulty jobs": 50,
-    "faulty jobs on dynamodb": 12,
-}
-"""How many seeds of each kind of world are run: about a minute in all."""
 
 MORE = int(os.environ.get("GEOFLOW_SIMULATION_SEEDS", "0"))
 FIRST = int(os.environ.get("GEOFLOW_SIMULATION_FIRST", "0"))

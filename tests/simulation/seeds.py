@@ -1,0 +1,44 @@
+"""How many seeds of each kind of world are run."""
+
+SEEDS = {
+    "calm": 80,
+    "busy": 30,
+    "cuts": 80,
+    "late": 60,
+    "faulty": 160,
+    "deaf": 120,
+    "deaf and refused": 60,
+    "local": 100,
+    "local failing": 50,
+    "local storm": 15,
+    "slow": 50,
+    "short": 200,
+    "storm": 8,
+    "deploy": 30,
+    "faulty deploy": 40,
+    "pieces": 30,
+    "small": 20,
+    "faulty small": 60,
+    "small local": 40,
+    "night": 100,
+    "dynamodb night": 40,
+    "skewed": 30,
+    "dynamodb storm": 4,
+    "dynamodb": 30,
+    "faulty dynamodb": 50,
+    "jobs": 20,
+    "local jobs": 20,
+    "faulty jobs": 50,
+    "faulty jobs on dynamodb": 12,
+}
+"""By profile: how many the tests run, about a minute in all."""
+
+
+def spread(total: int) -> dict[str, int]:
+    """Spread a number of seeds over all profiles as the tests do, one at least for each."""
+    whole = sum(SEEDS.values())
+    shares = {name: max(1, total * share // whole) for name, share in SEEDS.items()}
+    # What rounding leaves over goes to the profile that has the most anyway.
+    most = max(shares, key=lambda name: shares[name])
+    shares[most] += max(0, total - sum(shares.values()))
+    return shares
