@@ -26,6 +26,12 @@ SOON_MS: Final = 120_000.0
 GROUP: Final = 10
 """Mutations of one second that one message hands over."""
 
+HANDED_OVER: Final = 200
+"""Jobs that the handler of some commits hands over itself; of more, a sweep does it.
+
+Each may be a message of its own, and sessions wait for the same handler.
+"""
+
 WAITED_MS: Final = 2000.0
 """How long a message is held that came before its job's time: queues count whole seconds."""
 
@@ -129,11 +135,15 @@ class JobRunner:
             if write.table == states.number and write.after is not None:
                 state = codec_of(JobState).decode(write.after, write.document_id, 0.0)
                 found[encode_id(jobs.number, write.id)] = state
-        self._hand_over(
+        waiting = [
             DueJob(job, state.path, state.due, state.runs)
             for job, state in found.items()
             if state.phase == "waiting"
-        )
+        ]
+        if len(waiting) > HANDED_OVER:
+            self._send(SweepJobs(min(job.due_ms for job in waiting)), 0.0)
+        else:
+            self._hand_over(waiting)
 
     def _hand_over(self, jobs: Iterable[DueJob]) -> None:
         now_ms = self._clock.now_ms()

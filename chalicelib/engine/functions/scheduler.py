@@ -10,6 +10,7 @@ from chalicelib.engine.errors import (
     InvalidScheduledFunctionDelay,
     ScheduledFunctionsArgumentsTooLarge,
     TooManyFunctionsScheduled,
+    WrongFunctionKind,
 )
 from chalicelib.engine.functions.jobs import JobBook, Plan
 from chalicelib.engine.limits import (
@@ -122,6 +123,8 @@ class Scheduler:
     ) -> Id[ScheduledFunction]:
         _check_time(at_ms, now_ms)
         path = self._registry.path_of(function)
+        if function.kind == "query":
+            raise WrongFunctionKind(f"{path} is a query: schedule a mutation or an action")
         raw = function.signature.encode_args(function.signature.bind(args, kwargs))
         function.signature.decode_args(raw, self._scheduling.table_of())
         value: Any = decode(raw)

@@ -144,6 +144,7 @@ def schedule(ctx: MutationCtx, which: str, text: str) -> Id[ScheduledFunction]:
         "fall": fall,
         "stumble": stumble,
         "note_inside": note_inside,
+        "notes": notes,
     }
     return ctx.scheduler.run_after(0, named[which], text=text)
 

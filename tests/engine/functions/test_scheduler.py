@@ -11,6 +11,7 @@ from chalicelib.engine.errors import (
     InvalidScheduledFunctionDelay,
     ScheduledFunctionsArgumentsTooLarge,
     TooManyFunctionsScheduled,
+    WrongFunctionKind,
 )
 from chalicelib.engine.limits import MAX_JOB_DELAY_MS
 from chalicelib.engine.server import Id, ScheduledFunction
@@ -145,6 +146,14 @@ class TestAJobOfAMutation:
             backend.run_jobs()
 
         assert alice.query(errands.notes) == ["x"]
+
+    def test_runs_among_many_of_one_mutation(self, backend: TestBackend) -> None:
+        backend.system.mutation(errands.many, 250, "x")
+
+        backend.run_jobs()
+
+        notes = backend.system.query(errands.notes)
+        assert len(set(notes)) == len(notes) == 250
 
     def test_is_found_by_the_sweep_when_nobody_handed_it_over(
         self, backend: TestBackend
@@ -302,6 +311,10 @@ class TestCancelling:
 
 
 class TestLimits:
+    def test_of_what_may_be_scheduled(self, backend: TestBackend) -> None:
+        with pytest.raises(WrongFunctionKind, match="errands:notes is a query"):
+            backend.system.mutation(errands.schedule, "notes", "x")
+
     @pytest.mark.parametrize("delay_ms", [-1, float("nan"), MAX_JOB_DELAY_MS + 1])
     def test_of_a_delay(self, backend: TestBackend, delay_ms: float) -> None:
         with pytest.raises(InvalidScheduledFunctionDelay):
@@ -357,7 +370,7 @@ class TestRecords:
         assert [job.id for job in system.query(errands.jobs)] == [waiting]
 
     def test_of_jobs_with_large_arguments_go_too(self, backend: TestBackend) -> None:
-        for _ in range(8):
+        for _ in range(5):
             backend.system.mutation(errands.schedule, "fall", "x" * ((4 << 20) - 100))
         backend.run_jobs()
 
