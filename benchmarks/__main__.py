@@ -7,6 +7,7 @@ from typing import Final
 PARTS: Final = (
     "dynamodb_costs",
     "local_load",
+    "queries",
     "fanout",
     "matching",
     "imports",
