@@ -6,18 +6,18 @@ import subprocess
 import sys
 from typing import Final
 
-from benchmarks.report import Line, at_most, print_table
+from benchmarks.report import Line, Number, at_most, print_table
 from benchmarks.server import REPOSITORY
 
 STARTS: Final = 7
 
 _START: Final = """
 import time
-began = time.perf_counter()
+began, worked = time.perf_counter(), time.process_time()
 import app
 from chalicelib import bootstrap
 bootstrap.current()
-print(time.perf_counter() - began)
+print(time.perf_counter() - began, time.process_time() - worked)
 """
 
 _ON_LAMBDA: Final = {
@@ -32,8 +32,8 @@ _ON_LAMBDA: Final = {
 }
 
 
-def cold_start_ms() -> float:
-    """Start one process as Lambda would; return milliseconds until it can handle events."""
+def cold_start_ms() -> tuple[float, float]:
+    """Start one process as Lambda would; return milliseconds, and those of CPU, until it is ready."""
     started = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", _START],
         cwd=REPOSITORY,
@@ -42,7 +42,8 @@ def cold_start_ms() -> float:
         capture_output=True,
         text=True,
     )
-    return float(started.stdout) * 1000
+    passed_s, worked_s = started.stdout.split()
+    return float(passed_s) * 1000, float(worked_s) * 1000
 
 
 def run() -> None:
@@ -51,13 +52,14 @@ def run() -> None:
     starts = [cold_start_ms() for _ in range(STARTS)]
     print_table(
         "Cold start: import the handler and make its first backend",
-        ("median", "best"),
+        ("median", "best", "CPU, best"),
         [
             Line(
                 "fresh process",
                 (
-                    at_most(statistics.median(starts), "ms", 300),
-                    at_most(min(starts), "ms", 300),
+                    at_most(statistics.median(passed for passed, _ in starts), "ms", 300),
+                    at_most(min(passed for passed, _ in starts), "ms", 300),
+                    Number(min(worked for _, worked in starts), "ms"),
                 ),
             )
         ],

@@ -1,10 +1,10 @@
 """Posts to sockets through API Gateway's ``@connections``, each message at most once."""
 
 import random
+from functools import cached_property
 from threading import Lock
 from typing import Any, Final
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -15,6 +15,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from chalicelib.adapters import aws
 from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.errors import ConnectionGone, MessageTooLarge, PostUnanswered
 from chalicelib.engine.ports import Clock
@@ -54,10 +55,17 @@ class ApiGateway:
     ) -> None:
         """Use the API at ``endpoint``: ``https://<id>.execute-api.<region>…/<stage>``."""
         self._clock = clock or SystemClock()
-        self._client: Any = botocore.session.get_session().create_client(
+        self._endpoint, self._region = endpoint, region
+        self._lock = Lock()
+        self._used_ms = self._clock.now_ms()
+
+    @cached_property
+    def _client(self) -> Any:
+        # Only now: most calls over HTTP post nothing, and to make one takes a while.
+        return aws.client(
             "apigatewaymanagementapi",
-            endpoint_url=endpoint or None,
-            region_name=region,
+            endpoint_url=self._endpoint or None,
+            region_name=self._region,
             config=Config(
                 connect_timeout=CONNECT_S,
                 read_timeout=READ_S,
@@ -68,8 +76,6 @@ class ApiGateway:
                 parameter_validation=False,
             ),
         )
-        self._lock = Lock()
-        self._used_ms = self._clock.now_ms()
 
     def post(self, connection: str, data: bytes) -> None:
         """Send one text message; repeat it while it is surely refused."""

@@ -9,11 +9,11 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
+from chalicelib.adapters import aws
 from chalicelib.engine.blobs import PIECE_BYTES, BlobFacts, BlobStore, UploadLink
 from chalicelib.engine.errors import BlobMissing, StorageUnavailable
 
@@ -47,7 +47,7 @@ class S3Blobs(BlobStore):
     @cached_property
     def _client(self) -> Any:
         # Made when it is needed: most processes of a deployment never touch a file.
-        return botocore.session.get_session().create_client(
+        return aws.client(
             "s3",
             region_name=self._region,
             endpoint_url=self._endpoint,

@@ -1,11 +1,12 @@
 """The job queue as a standard queue of SQS."""
 
+from functools import cached_property
 from typing import Any, Final
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters import aws
 from chalicelib.engine.errors import MessageTooLarge, StorageUnavailable
 
 MAX_DELAY_S: Final = 900
@@ -30,9 +31,14 @@ class SqsJobQueue:
 
     def __init__(self, url: str, *, region: str | None = None) -> None:
         self._url = url
-        self._client: Any = botocore.session.get_session().create_client(
+        self._region = region
+
+    @cached_property
+    def _client(self) -> Any:
+        # Only now: most calls send no job, and to make one takes a while.
+        return aws.client(
             "sqs",
-            region_name=region,
+            region_name=self._region,
             config=Config(
                 connect_timeout=CONNECT_S,
                 read_timeout=READ_S,

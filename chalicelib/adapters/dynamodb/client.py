@@ -8,7 +8,6 @@ from random import random
 from threading import Lock
 from typing import Any, Final, TypeVar
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -18,6 +17,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
+from chalicelib.adapters import aws
 from chalicelib.adapters.dynamodb.usage import Item, Usage
 from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
 
@@ -80,9 +80,8 @@ class DynamoClient:
         usage: Usage | None = None,
     ) -> None:
         self._prefix = prefix
-        session = botocore.session.get_session()
-        self._patient = _make_client(session, endpoint, region, ATTEMPTS)
-        self._once = _make_client(session, endpoint, region, 1)
+        self._patient = _make_client(endpoint, region, ATTEMPTS)
+        self._once = _make_client(endpoint, region, 1)
         self._usage = usage
         if usage is not None:
             usage.watch(self._patient)
@@ -298,9 +297,7 @@ def _unanswered(error: Exception, *, once: bool) -> Exception:
     return OutcomeUnknown(str(error)) if once else StorageUnavailable(str(error))
 
 
-def _make_client(
-    session: Any, endpoint: str | None, region: str | None, attempts: int
-) -> Any:
+def _make_client(endpoint: str | None, region: str | None, attempts: int) -> Any:
     config = Config(
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
@@ -312,6 +309,4 @@ def _make_client(
         # Emulators do not know the account's own endpoint, and nothing here needs it.
         account_id_endpoint_mode="disabled",
     )
-    return session.create_client(
-        "dynamodb", region_name=region, endpoint_url=endpoint, config=config
-    )
+    return aws.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
