@@ -29,6 +29,8 @@ class Background:
         span_ms = profile.think_ms[1] * profile.acts[1] / 2
         for _ in range(profile.appliers):
             world.at(world.between((50, span_ms)), self._apply_late)
+        for _ in range(profile.house):
+            world.at(world.between((50, span_ms)), self._keep_house)
         if profile.deploy:
             world.at(world.between((200, span_ms / 2)), self._deploy)
             for _ in range(4):
@@ -46,6 +48,9 @@ class Background:
                 storage.apply([entry])
 
         self._platform.invoke("applier", work)
+
+    def _keep_house(self) -> None:
+        self._platform.invoke("house", lambda backend: _ignore(backend.upkeep.keep_house()))
 
     def _deploy(self) -> None:
         """Deploy the next app: to the end, or to where jobs and the heartbeat go on."""

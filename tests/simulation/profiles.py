@@ -42,6 +42,7 @@ class Profile:
     ``skew_ms``: how wrong the clock of a process may be, either way.
     ``jobs`` are scheduled, or called off, within ``jobs_ms``.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
+    ``house``: how often the housekeeper comes by day.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
 
@@ -72,6 +73,7 @@ class Profile:
     dynamodb: bool = False
     small: bool = False
     night: bool = False
+    house: int = 0
 
 
 CALM = Profile()
@@ -146,6 +148,7 @@ PROFILES = {
     "small local": replace(LOCAL, small=True),
     "skewed": replace(BUSY, skew_ms=25, frame_ms=(0, 30)),
     "night": replace(SHORT, night=True, http=8, processes=8),
+    "housekeeping": replace(SHORT, house=12, appliers=8, http=12, acts=(4, 10)),
     "dynamodb night": replace(
         DYNAMODB, night=True, acts=(2, 6), think_ms=(0, 60), processes=8
     ),

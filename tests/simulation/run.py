@@ -78,8 +78,11 @@ class Simulation:
         self._apply_all()
         self._keep_house()
         self.world.run()
+        self.http.start()
+        self.world.run(self.world.between((50, 400)))
         self.platform.old_ts = self.oracle.head
-        self.world.now_ms += NIGHT_MS
+        # Some are in the middle of a call; they go on when the log may have been trimmed.
+        self.world.sleep_through(NIGHT_MS, wake_ms=self.world.between((0, 300)))
         for client in self.clients:
             client.left = self.world.random.randint(*self.world.profile.acts)
             self.world.at(0, client.live)

@@ -22,6 +22,7 @@ SEEDS = {
     "small local": 40,
     "night": 100,
     "dynamodb night": 40,
+    "housekeeping": 60,
     "skewed": 30,
     "dynamodb storm": 4,
     "dynamodb": 30,

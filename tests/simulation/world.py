@@ -95,6 +95,12 @@ class World:
         if duration_ms is not None:
             self.now_ms = self._until_ms
 
+    def sleep_through(self, duration_ms: float, wake_ms: float) -> None:
+        """Let everybody sleep where they are, and wake up ``wake_ms`` into the next day."""
+        self.now_ms += duration_ms
+        later_ms = duration_ms + wake_ms
+        self._queue = [(at + later_ms, *rest) for at, *rest in self._queue]  # type: ignore[misc]  # still in order
+
     def begin(self) -> None:
         """Begin with the faults; there are none while a world is made."""
         self.faults = self.profile.faults

@@ -103,6 +103,9 @@ class Committer:
     ) -> Entry:
         self._help_when_far_behind(read)
         checked = read.ts
+        if self._tail.is_stale():
+            # It slept since it read. Below the horizon "no entry is there" means nothing.
+            checked = self._validated(checked, read_set)
         entry = draft(checked + 1)
         while (winner := self._put(entry)) is not None:
             if winner.transaction == entry.transaction:
@@ -110,14 +113,18 @@ class Committer:
                 return winner
             if read_set.touched_by(winner):
                 raise Conflicted("overtaken by the entry at the next position")
-            view = self._tail.refresh()
-            later = self._tail.since(checked, view.ts)
-            if later is None or read_set.touched_by_any(later):
-                raise Conflicted("overtaken by an entry of the tail")
-            checked = view.ts
+            checked = self._validated(checked, read_set)
             entry = draft(checked + 1)
         self._tail.committed(entry)
         return entry
+
+    def _validated(self, checked: int, read_set: ReadSet) -> int:
+        """Read the log's end, and return it if nothing after ``checked`` was read."""
+        view = self._tail.refresh()
+        later = self._tail.since(checked, view.ts)
+        if later is None or read_set.touched_by_any(later):
+            raise Conflicted("overtaken by an entry of the tail")
+        return view.ts
 
     def _begin_in_line(
         self,
@@ -196,9 +203,10 @@ class Committer:
                 # A refusal says nothing of a put before it that was not answered.
                 if unanswered is None:
                     raise
+            self._clock.wait_ms(PUT_PAUSE_MS)
+            # Looked at last: whoever slept here must not put where the log was trimmed.
             if self._clock.now_ms() > deadline_ms:
                 raise unanswered
-            self._clock.wait_ms(PUT_PAUSE_MS)
 
 
 class Draft(msgspec.Struct, frozen=True):

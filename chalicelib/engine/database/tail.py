@@ -68,10 +68,14 @@ class LogTail:
 
     def view(self) -> View:
         """Return the newest view that needs no reading, unless nothing recent is known."""
-        if self._clock.now_ms() - self._read_ms > STALE_HEAD_MS:
+        if self.is_stale():
             return self.refresh()
         with self._lock:
             return self._current()
+
+    def is_stale(self) -> bool:
+        """Tell whether the head was last read so long ago that no put may rely on it."""
+        return self._clock.now_ms() - self._read_ms > STALE_HEAD_MS
 
     def refresh(self) -> View:
         """Read the log to its end and return that view."""

@@ -10,7 +10,8 @@ from tests.simulation.guards.guard import Edit, Guard
 from tests.simulation.guards.holders import HOLDERS
 from tests.simulation.guards.jobs import JOBS
 from tests.simulation.guards.transitions import TRANSITIONS
+from tests.simulation.guards.upkeep import UPKEEP
 
-GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS, *DYNAMODB, *JOBS)
+GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS, *DYNAMODB, *UPKEEP, *JOBS)
 
 __all__ = ["GUARDS", "Edit", "Guard"]

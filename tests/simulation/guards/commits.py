@@ -19,10 +19,9 @@ COMMITS = (
             Edit(COMMITTER, "if read_set.touched_by(winner):", "if False:"),
             Edit(
                 COMMITTER,
-                "            if later is None or read_set.touched_by_any(later):\n"
-                '                raise Conflicted("overtaken by an entry of the tail")\n'
-                "            checked = view.ts",
-                "            checked = view.ts",
+                "        if later is None or read_set.touched_by_any(later):\n"
+                '            raise Conflicted("overtaken by an entry of the tail")\n',
+                "",
             ),
         ),
     ),
@@ -200,8 +199,8 @@ COMMITS = (
         (
             Edit(
                 ENGINE + "database/tail.py",
-                "if self._clock.now_ms() - self._read_ms > STALE_HEAD_MS:",
-                "if self._read_ms < 0:",
+                "        if self.is_stale():\n            return self.refresh()\n",
+                "        if self._read_ms < 0:\n            return self.refresh()\n",
             ),
         ),
     ),
