@@ -16,7 +16,6 @@ from chalicelib.engine.errors import StorageUnavailable
 from chalicelib.engine.log import ORIGIN, Entry, Write
 from local.emulator import start_emulator
 from tests.conformance.entries import INDEX, document, entry, put, ts
-from tests.conformance.stores import write_log
 
 BEGINNING_MS = 1_700_000_000_000.0
 

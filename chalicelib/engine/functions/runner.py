@@ -6,7 +6,11 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.auth import Caller
-from chalicelib.engine.database.catalogue import Catalogue
+from chalicelib.engine.database.catalogue import (
+    FIRST_USER_NUMBER,
+    Catalogue,
+    indexes_by_id,
+)
 from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.counts import keep_counts
 from chalicelib.engine.database.read_set import ReadSet
@@ -149,8 +153,10 @@ class Runner:
         entries = self._tail.since(applied, ts)
         if entries is None:
             raise BelowHorizon("that timestamp is older than the log that is kept")
-        past = View(applied, ts, entries)
-        return self.vouch(self.query_at(call, past, pinned=True), call.path)
+        outcome = self.query_at(call, View(applied, ts, entries), pinned=True)
+        if not _reads_living_indexes(outcome, self.catalogue()):
+            raise BelowHorizon("the query reads an index that was dropped since then")
+        return self.vouch(outcome, call.path)
 
     def mutation(
         self,
@@ -233,3 +239,14 @@ class Runner:
         """The catalogue at the log's end, or ``known``: as far as that has been read."""
         view = self._tail.view() if known else self._tail.refresh()
         return self._attempts.begin(view).catalogue
+
+
+def _reads_living_indexes(outcome: Outcome, catalogue: Catalogue) -> bool:
+    """Tell whether the rows of all that was read are still kept."""
+    read_set = outcome.read_set or ReadSet()
+    read = {interval.index for interval in read_set.intervals()}
+    living = {table.by_id for table in catalogue.tables.values()}
+    return all(
+        index < FIRST_USER_NUMBER or index in living
+        for index in read - indexes_by_id(catalogue).keys()
+    )

@@ -16,9 +16,15 @@ from chalicelib.engine.database.deployment import (
     Progress,
 )
 from chalicelib.engine.database.schema_steps import BACKFILL_ROWS, TOLD_MISFITS
-from chalicelib.engine.errors import IndexUnknown, SchemaMismatch, SchemaRefused
+from chalicelib.engine.errors import (
+    BelowHorizon,
+    IndexUnknown,
+    SchemaMismatch,
+    SchemaRefused,
+)
+from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.persistence import Interval
-from tests.trial import Interrupted, Trial
+from tests.trial import Interrupted, Trial, value
 
 DIARIES = "diaries"
 EVER = float("inf")
@@ -276,6 +282,21 @@ class TestADroppedIndex:
 
         (entry,) = trial.persistence.tail(trial.engine.head() - 1)
         assert number not in {index for index, _ in entry.touched()}
+
+    def test_cannot_be_queried_in_the_past_any_more(self) -> None:
+        trial = Trial()
+        trial.mutate("items:add", group="a", label="x")
+        past = trial.engine.head()
+        by_label = Call("items:equal", b'{"label": "x"}')
+        by_group = Call("items:list", b'{"group": "a"}')
+        before = trial.engine.query_in_past(by_label, past)
+
+        deployed(trial, TableSpec({"by_group": ("group",)}))
+
+        assert value(before) == ["a"]
+        with pytest.raises(BelowHorizon, match="dropped since"):
+            trial.engine.query_in_past(by_label, past)
+        assert value(trial.engine.query_in_past(by_group, past)) == ["x"]
 
     def test_comes_back_under_another_number(self) -> None:
         trial, number = self.drop()
