@@ -186,6 +186,7 @@ class Backend:
             ids=ports.ids,
             retention=behaviour.retention,
         )
+        self.runner.mutations.widen = self.upkeep.widen
         self._http = HttpRunner(
             self.runner, self._actions, redacted=behaviour.redacted, say=say
         )

@@ -472,6 +472,16 @@ class IndexUnknown(EngineError):
     code = "IndexUnknown"
 
 
+class SchemaBehind(EngineError):
+    """Code wrote what only its own schema allows, which may take effect by itself."""
+
+    code = "SchemaBehind"
+
+    def __init__(self, table: str, validator: str) -> None:
+        super().__init__(f"the schema of {table} is older than the code: deploy it")
+        self.table, self.validator = table, validator
+
+
 class SchemaRefused(EngineError):
     """The data does not satisfy a schema that was to be deployed; nothing has changed."""
 

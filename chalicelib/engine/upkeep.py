@@ -64,6 +64,10 @@ class Upkeep:
         }
         return self._deployment.deploy(schema, code_version, wait_ms=wait_ms, told=told)
 
+    def widen(self, table: str, validator: str) -> None:
+        """Let the wider schema of newer code take effect before its deploy step has come."""
+        self._deployment.widen(table, validator)
+
     def progress(self) -> Progress:
         """Tell how far the last deployment is."""
         return self._deployment.progress()

@@ -6,6 +6,7 @@ know an index, and every live query is run again when the code or the schema cha
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Final, Literal
 
 import msgspec
@@ -29,6 +30,10 @@ FIRST_USER_NUMBER: Final = 16
 """Table numbers and index ids below are the engine's own."""
 
 
+KEPT_PAST: Final = 100
+"""Validators of a table that are remembered after they were replaced."""
+
+
 class IndexDefinition(msgspec.Struct, frozen=True, array_like=True):
     """An index: wire paths of its fields, and whether every document is in it yet."""
 
@@ -41,13 +46,33 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
     """A table: its number, the id of its ``by_id`` index, and its other indexes by name.
 
     ``validator`` says what all of its documents look like, as ``schema.stored`` writes it;
-    empty if nobody has looked.
+    empty if nobody has looked. ``past`` names those that it has taken the place of.
     """
 
     number: int
     by_id: int
     indexes: dict[str, IndexDefinition]
     validator: str = ""
+    past: tuple[str, ...] = ()
+
+    def with_validator(self, validator: str) -> "TableDefinition":
+        """The same table under another validator."""
+        if validator == self.validator:
+            return self
+        past = [name for name in self.past if name != _name_of(validator)]
+        if self.validator:
+            past = [*past, _name_of(self.validator)][-KEPT_PAST:]
+        return msgspec.structs.replace(self, validator=validator, past=tuple(past))
+
+    def may_become(self, validator: str) -> bool:
+        """Tell whether code may take ``validator`` into effect by itself.
+
+        It may if every document satisfies it, and if it is no older one: code that was
+        replaced must not undo what took its place.
+        """
+        return _name_of(validator) not in self.past and includes(
+            shape_of(validator), shape_of(self.validator)
+        )
 
     def keys(self, internal: bytes, image: bytes) -> tuple[IndexKey, ...]:
         """The rows of a document: one in ``by_id``, one in every other index."""
@@ -138,7 +163,8 @@ def with_tables(
                 held = IndexDefinition(number, fields, state)
                 number += 1
             indexes[index] = held
-        tables[name] = TableDefinition(old.number, old.by_id, indexes, spec.validator)
+        old = msgspec.structs.replace(old, indexes=indexes)
+        tables[name] = old.with_validator(spec.validator)
     return Catalogue(code_version, tables, number)
 
 
@@ -168,6 +194,10 @@ def building(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         for index, definition in table.indexes.items():
             if definition.state == "building":
                 yield name, index
+
+
+def _name_of(validator: str) -> str:
+    return blake2b(validator.encode(), digest_size=8).hexdigest()
 
 
 def _field(document: Mapping[str, Any], path: str) -> Any:

@@ -134,6 +134,19 @@ class Deployment:
             if not self.step(drops=False):
                 self._clock.wait_ms(_PAUSE_MS)
 
+    def widen(self, table: str, validator: str) -> None:
+        """Let a wider schema of one table take effect: code may be newer than its schema."""
+
+        def widened(held: SchemaState) -> SchemaState:
+            found = held.catalogue.tables[table]
+            if not found.may_become(validator):
+                return held
+            tables = {**held.catalogue.tables, table: found.with_validator(validator)}
+            catalogue = msgspec.structs.replace(held.catalogue, tables=tables)
+            return SchemaState(catalogue, held.tasks)
+
+        self._states.change(widened)
+
     def progress(self) -> Progress:
         """Tell how far the last deployment is."""
         held = self._states.read().state

@@ -1,15 +1,17 @@
 """What is written satisfies the schema that is served, and the one that is proposed."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from chalicelib.engine.database.catalogue import Catalogue
 from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.errors import SchemaMismatch
+from chalicelib.engine.errors import SchemaBehind, SchemaMismatch
 from chalicelib.engine.log import Write
 from chalicelib.engine.schema import TableSchema
 from chalicelib.engine.schema.stored import Shape, misfit, shape_of
 from chalicelib.engine.values.encoding import decode
-from chalicelib.engine.values.types import TableOf
+
+SERVED: Final = "is served"
 
 _Wanted = list[tuple[str, Shape]]
 """Types that the documents of a table must be of, each with the words for it."""
@@ -33,6 +35,7 @@ class SchemaGuard:
 
         Raises:
             SchemaMismatch: a document is not of a type that all of its table are of.
+            SchemaBehind: the same, and this process's schema may take effect by itself.
         """
         catalogue = transaction.catalogue
         of, wanted = self._known
@@ -47,7 +50,7 @@ class SchemaGuard:
                 names = names or catalogue.names
                 wanted[write.table] = self._foreign(catalogue, names.get(write.table, ""))
             if wanted[write.table]:
-                _judge(write, wanted[write.table], transaction.table_of)
+                self._judge(write, wanted[write.table], transaction)
 
     def _foreign(self, catalogue: Catalogue, name: str) -> _Wanted:
         """The types that this process's own class does not stand for."""
@@ -55,9 +58,10 @@ class SchemaGuard:
         spec = proposal.tables.get(name) if proposal is not None else None
         served = table.validator if table is not None else ""
         proposed = spec.validator if spec is not None else ""
-        wanted = {served: "is served", proposed: "is being deployed"}
+        # What is proposed first: a schema that is behind does not excuse a misfit with it.
+        wanted = {proposed: "is being deployed", served: SERVED}
         return [
-            (f"the schema of {name} that {what}", shape_of(text))
+            (what, shape_of(text))
             for text, what in wanted.items()
             if text not in ("", self._own_text(name))
         ]
@@ -68,14 +72,19 @@ class SchemaGuard:
             self._own[name] = schema.stored() if schema is not None else ""
         return self._own[name]
 
-
-def _judge(write: Write, wanted: _Wanted, table_of: TableOf) -> None:
-    document = decode(write.after or b"")
-    for what, shape in wanted:
-        found = misfit(shape, document, table_of)
-        if found is not None:
+    def _judge(self, write: Write, wanted: _Wanted, transaction: Transaction) -> None:
+        document = decode(write.after or b"")
+        for what, shape in wanted:
+            found = misfit(shape, document, transaction.table_of)
+            if found is None:
+                continue
+            name = transaction.catalogue.names[write.table]
+            table, own = transaction.catalogue.tables[name], self._own_text(name)
+            if what == SERVED and own and table.may_become(own):
+                raise SchemaBehind(name, own)
             raise SchemaMismatch(
-                f"Document {write.document_id} does not match {what}, which is not that of"
-                f" the code that wrote it: {found.path or 'the document'}: {found.reason}."
-                f" Nothing was written; deploy the code and its schema together."
+                f"Document {write.document_id} does not match the schema of {name} that"
+                f" {what}, which is not that of the code that wrote it:"
+                f" {found.path or 'the document'}: {found.reason}. Nothing was written;"
+                f" deploy the code and its schema together."
             )

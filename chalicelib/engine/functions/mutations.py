@@ -10,8 +10,10 @@ from chalicelib.engine.database.committer import Committer, Conflicted, Draft, L
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.errors import (
     EntryTooLarge,
+    NotDeployed,
     OptimisticConcurrencyControlFailure,
     ResultTooLarge,
+    SchemaBehind,
 )
 from chalicelib.engine.functions.attempts import Answered, Attempts, Run
 from chalicelib.engine.functions.calls import Call
@@ -56,6 +58,8 @@ class Mutations:
         self._attempts, self._tail, self._committer = attempts, tail, committer
         self._clock, self._ids, self._judged = clock, ids, judged
         self.turns = Turns()
+        self.widen: Callable[[str, str], None] = _leave
+        """Lets a wider validator of a table take effect."""
 
     def run(
         self, call: Call, request: Request | None, *, max_value_bytes: int | None
@@ -159,6 +163,9 @@ class Mutations:
         head = self._tail.refresh()
         if not self._holds(run, view, head):
             return None
+        if isinstance(run.error, SchemaBehind):
+            self.widen(run.error.table, run.error.validator)
+            return None
         return self._judged(run, head.ts, call.path)
 
     def _holds(self, run: Run, view: View, head: View) -> bool:
@@ -178,6 +185,10 @@ class Mutations:
             log_lines=run.log_lines if run is not None else (),
             writes=(),
         )
+
+
+def _leave(table: str, _validator: str) -> None:
+    raise NotDeployed(f"the schema of {table} was not deployed: run the deploy step")
 
 
 def _kept_conflicting(path: str) -> OptimisticConcurrencyControlFailure:

@@ -39,6 +39,12 @@ def shape(**fields: str) -> str:
     return msgspec.json.encode({"type": "object", "value": described}).decode()
 
 
+ONE_LABEL = shape(group="string", label="string").replace(
+    '"type":"string"},"optional":false}}}',
+    '"type":"literal","value":"x"},"optional":false}}}',
+)
+"""What items with the label ``x`` satisfy."""
+
 SHORT_LABELS = shape(group="string", label="null")
 """What no item with a label satisfies."""
 
@@ -237,6 +243,57 @@ class TestASchemaInEffect:
         )
 
         assert items not in scanned
+
+
+class TestCodeThatIsNewerThanItsSchema:
+    """On AWS the code moves before the deploy step: its writes must not fail meanwhile."""
+
+    def test_takes_what_only_widens_a_table_into_effect_by_itself(self) -> None:
+        before = Trial(packages=("tests.apps.chat",))
+        fields = indexes(Trial())
+        deployed(before, TableSpec(fields, ONE_LABEL))
+        newer = Trial(beside=before, packages=("tests.apps.trial",))
+
+        newer.mutate("items:add", group="a", label="x")
+        kept = newer.engine.runner.catalogue().tables["items"].validator
+        newer.mutate("items:add", group="a", label="y")
+
+        widened = newer.engine.runner.catalogue().tables["items"].validator
+        assert (kept, widened) == (
+            ONE_LABEL,
+            newer.engine.registry.tables["items"].stored(),
+        )
+        assert newer.query("items:list", group="a") == ["x", "y"]
+
+    def test_does_not_undo_a_schema_that_took_its_place(self) -> None:
+        trial = Trial()
+        deployed(trial, TableSpec(indexes(trial), ONE_LABEL))
+
+        made = trial.call("items:add", "mutation", group="a", label="y")
+
+        assert made.failure is not None
+        assert isinstance(made.failure.error, SchemaMismatch)
+        assert trial.engine.runner.catalogue().tables["items"].validator == ONE_LABEL
+
+    def test_may_come_back_by_its_own_deploy_step(self) -> None:
+        trial = Trial()
+        deployed(trial, TableSpec(indexes(trial), ONE_LABEL))
+
+        trial.engine.deploy("trial")
+
+        assert trial.mutate("items:add", group="a", label="y")
+
+    def test_still_satisfies_what_is_being_deployed(self) -> None:
+        before = Trial(packages=("tests.apps.chat",))
+        fields = indexes(Trial())
+        deployed(before, TableSpec(fields, ONE_LABEL))
+        newer = Trial(beside=before, packages=("tests.apps.trial",))
+        deployed(newer, TableSpec(fields, SHORT_LABELS), wait_ms=-1)
+
+        made = newer.call("items:add", "mutation", group="a", label="y")
+
+        assert made.failure is not None
+        assert "is being deployed" in made.failure.reason
 
 
 class TestADroppedIndex:
