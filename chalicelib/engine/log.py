@@ -41,6 +41,14 @@ IndexKey = tuple[int, bytes]
 """The id of an index and a row key in it."""
 
 
+def members_of(index: int) -> int:
+    """A second name of an index: by it, what is read are its keys, and not their rows.
+
+    Whoever counts rows does not mind what is in them. Taken twice, it is the index again.
+    """
+    return ~index
+
+
 class Request(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """The name of a client's request: it is answered once, however often it is sent."""
 
@@ -92,11 +100,22 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
 
     @cached_property
     def keys_by_index(self) -> dict[int, list[bytes]]:
-        """The same keys by index: most readers have read none of an entry's indexes."""
+        """The same keys by index: most readers have read none of an entry's indexes.
+
+        Those that came or went are there under :func:`members_of` their index as well.
+        """
         found: dict[int, list[bytes]] = {}
         for index, key in self.touched():
             found.setdefault(index, []).append(key)
+        for index, key in self._came_or_went():
+            found.setdefault(members_of(index), []).append(key)
         return found
+
+    def _came_or_went(self) -> Iterator[IndexKey]:
+        """Every row key that there was before or is afterwards, but not both."""
+        for write in self.writes:
+            if write.removed != write.added:
+                yield from set(write.removed).symmetric_difference(write.added)
 
     @cached_property
     def weight(self) -> int:

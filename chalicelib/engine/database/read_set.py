@@ -7,7 +7,7 @@ prove that a cached result is still exact, and to know which commits a live quer
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from chalicelib.engine.log import CUT_KEY_BYTES, MAX_KEY_BYTES, Entry, IndexKey
+from chalicelib.engine.log import CUT_KEY_BYTES, MAX_KEY_BYTES, Entry, IndexKey, members_of
 from chalicelib.engine.persistence import Interval
 
 _Span = tuple[bytes, bytes | None]
@@ -34,6 +34,13 @@ class ReadSet:
         self._spans.setdefault(interval.index, []).append((interval.low, interval.high))
         self._loose.add(interval.index)
         self._intervals = None
+
+    def add_members(self, interval: Interval) -> None:
+        """Record that it was looked which keys there are in ``interval``, and no row of them.
+
+        A write that changes a document and leaves its key where it was does not touch this.
+        """
+        self.add(Interval(members_of(interval.index), interval.low, interval.high))
 
     def add_key(self, key: IndexKey) -> None:
         """Record that one key was looked for."""

@@ -76,9 +76,9 @@ class Transaction:
             self.read_set.add(unread)
 
     def count(self, interval: Interval) -> int:
-        """Count the rows of an interval, which joins the read set whole."""
+        """Count the rows of an interval, whose keys join the read set."""
         self.usage.looked()
-        self.read_set.add(interval)
+        self.read_set.add_members(interval)
         found = count_at(interval, self.snapshot)
         if found.keep:
             self.counts.append(found.count)

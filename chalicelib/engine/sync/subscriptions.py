@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+from chalicelib.engine.log import members_of
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Subscription
 from chalicelib.engine.values.order import split_fields
@@ -10,12 +11,22 @@ from chalicelib.engine.values.order import split_fields
 
 def subscriptions(connection: str, reads: Iterable[Interval]) -> set[Subscription]:
     """The rows by which a commit that touches ``reads`` finds ``connection``."""
-    return {Subscription(shared_prefix(i), i, connection) for i in reads}
+    return {Subscription(shared_prefix(i), i, connection) for i in map(_of_rows, reads)}
 
 
 def in_order(found: Iterable[Subscription]) -> list[Subscription]:
     """Sort subscriptions; an interval without an end comes after those that have one."""
     return sorted(found, key=_place)
+
+
+def _of_rows(interval: Interval) -> Interval:
+    """Where keys alone were read, a session is found by the rows all the same.
+
+    That wakes it more often than it need be; it sees itself that nothing concerns it.
+    """
+    if interval.index >= 0:
+        return interval
+    return Interval(members_of(interval.index), interval.low, interval.high)
 
 
 def _place(one: Subscription) -> tuple[bytes, int, bytes, bool, bytes]:

@@ -160,6 +160,12 @@ def move(ctx: MutationCtx, line: Id[Line], rank: float) -> None:
 
 
 @mutation
+def rename(ctx: MutationCtx, line: Id[Line], text: str) -> None:
+    """Give a line another text: its keys stay."""
+    ctx.db.patch(line, text=text)
+
+
+@mutation
 def remove(ctx: MutationCtx, line: Id[Line]) -> None:
     """Delete a line."""
     ctx.db.delete(line)

@@ -120,6 +120,22 @@ class TestACount:
         assert trial.mutate("lines:countAndAdd", topic="l") == 2
         assert trial.query("lines:ranks", topic="l") == [0, 1]
 
+    def test_is_not_made_again_when_only_the_documents_change(self) -> None:
+        runs: list[str] = []
+        trial = Trial(packages=LISTS, observe=lambda path, _: runs.append(path))
+        line = trial.mutate("lines:add", topic="l", rank=1)
+        socket = trial.socket().begin().watch(0, "lines:count", topic="l")
+        trial.tell()
+
+        trial.mutate("lines:rename", line=line, text="new")
+        trial.tell()
+        renamed = runs.count("lines:count")
+        trial.mutate("lines:move", line=line, rank=2)
+        trial.tell()
+
+        assert (renamed, runs.count("lines:count")) == (1, 2)
+        assert socket.seen() == {0: 1}
+
     def test_wakes_whoever_watches_it(self, trial: Trial) -> None:
         socket = trial.socket().begin().watch(0, "lines:count", topic="l", high=5)
         trial.tell()
