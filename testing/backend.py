@@ -16,7 +16,7 @@ from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.database.documents import Writer
 from chalicelib.engine.errors import TokenRefused
 from chalicelib.engine.functions.files import Announced
-from chalicelib.engine.functions.job_runner import SOON_MS
+from chalicelib.engine.functions.job_hints import SOON_MS
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.ports import ROSTER_SHARDS

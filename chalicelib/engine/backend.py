@@ -20,7 +20,10 @@ from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
 from chalicelib.engine.functions.http_runner import HttpRunner, Say
 from chalicelib.engine.functions.isolation import let_out
-from chalicelib.engine.functions.job_runner import JobRunner, RunJobs, SweepJobs
+from chalicelib.engine.functions.job_calls import deploy_crons
+from chalicelib.engine.functions.job_hints import JobHints, RunJobs, SweepJobs
+from chalicelib.engine.functions.job_runner import JobRunner
+from chalicelib.engine.functions.job_sweeper import JobSweeper
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Observer, Runner, ignore
@@ -190,14 +193,9 @@ class Backend:
         self._http = HttpRunner(
             self.runner, self._actions, redacted=behaviour.redacted, say=say
         )
-        self._jobs = JobRunner(
-            self.runner,
-            self._actions,
-            self._tail,
-            clock=clock,
-            send=self._send_job,
-            report=report,
-        )
+        self._hints = JobHints(self.runner, self._tail, clock, self._send_job)
+        self._jobs = JobRunner(self.runner, self._actions, self._hints, clock, report)
+        self._sweeper = JobSweeper(self.runner, self._hints, clock)
         services = Services(
             runner=self.runner,
             mover=Mover(self.runner, self._tail, index),
@@ -279,7 +277,7 @@ class Backend:
         """
         progress = self.upkeep.deploy(code_version, wait_ms, told)
         if not progress.pending:
-            self._jobs.deploy_crons()
+            deploy_crons(self.runner)
         return progress
 
     def go_on(self) -> None:
@@ -314,7 +312,7 @@ class Backend:
     def commits(self, first: int, last: int) -> int:
         """Handle commits that the log's stream reports; return how many sessions woke."""
         try:
-            self._jobs.hand_over(first, last)
+            self._hints.hand_over(first, last)
         finally:
             woken = self._fanout.commits(first, last)
         return woken
@@ -377,7 +375,7 @@ class Backend:
             case RunJobs():
                 self._jobs.run(job.jobs)
             case SweepJobs():
-                self._jobs.sweep(job.since)
+                self._sweeper.sweep(job.since)
             case SweepFiles():
                 self.files.sweep()
 
@@ -389,7 +387,7 @@ class Backend:
             return
         work = self.upkeep.work()
         if work.has_taken_effect:
-            self._jobs.deploy_crons()
+            deploy_crons(self.runner)
         if work.is_unfinished:
             self._send_job(SchemaJob())
 

@@ -4,7 +4,7 @@ from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
 BUILTIN = ENGINE + "builtin/jobs.py"
 BOOK = ENGINE + "functions/jobs.py"
-RUNNER = ENGINE + "functions/job_runner.py"
+SWEEPER = ENGINE + "functions/job_sweeper.py"
 SCHEDULER = ENGINE + "functions/scheduler.py"
 
 JOBS = (
@@ -55,14 +55,16 @@ JOBS = (
     Guard(
         "a job that nobody handed over is found",
         "faulty jobs",
-        (Edit(RUNNER, "for one in found.waiting\n", "for one in found.waiting[:0]\n"),),
+        (Edit(SWEEPER, "for one in found.waiting]\n", "for one in found.waiting[:0]]\n"),),
     ),
     Guard(
         "an action that died is given up",
         "faulty jobs",
         (
             Edit(
-                RUNNER, '            self._mutate("bury", job=job)\n', "            pass\n"
+                SWEEPER,
+                '            self._own.mutate("bury", job=job)\n',
+                "            pass\n",
             ),
         ),
     ),
@@ -71,7 +73,7 @@ JOBS = (
         "faulty jobs",
         (
             Edit(
-                RUNNER,
+                SWEEPER,
                 "until = min(now_ms, found.left if found.left is not None else now_ms)",
                 "until = now_ms + 3 * MARGIN_MS",
             ),
