@@ -18,12 +18,13 @@ from chalicelib.engine.functions.calls import Call, Kind, resolve
 from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
-from chalicelib.engine.functions.http_runner import HttpRunner, Say
+from chalicelib.engine.functions.http_runner import HttpRunner
 from chalicelib.engine.functions.isolation import let_out
 from chalicelib.engine.functions.job_calls import deploy_crons
 from chalicelib.engine.functions.job_hints import JobHints, RunJobs, SweepJobs
 from chalicelib.engine.functions.job_runner import JobRunner
 from chalicelib.engine.functions.job_sweeper import JobSweeper
+from chalicelib.engine.functions.log_lines import Say
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Observer, Runner, ignore
@@ -194,7 +195,9 @@ class Backend:
             self.runner, self._actions, redacted=behaviour.redacted, say=say
         )
         self._hints = JobHints(self.runner, self._tail, clock, self._send_job)
-        self._jobs = JobRunner(self.runner, self._actions, self._hints, clock, report)
+        self._jobs = JobRunner(
+            self.runner, self._actions, self._hints, clock, report=report, say=say
+        )
         self._sweeper = JobSweeper(self.runner, self._hints, clock)
         services = Services(
             runner=self.runner,

@@ -1,7 +1,6 @@
 """Runs HTTP functions: a request in, a response out, whatever happens."""
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -11,13 +10,10 @@ from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.context import ActionCtx
 from chalicelib.engine.functions.http_messages import Request, Response
 from chalicelib.engine.functions.http_router import Match, Route
-from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.functions.log_lines import Log, Say
 from chalicelib.engine.functions.outcome import Failure
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
-
-Say: TypeAlias = Callable[[str, tuple[str, ...]], None]
-"""Takes the lines that a function logged, and what the function is called."""
 
 _STATUSES: Final = range(200, 600)
 _NOT_FOUND: Final = 404

@@ -10,6 +10,7 @@ from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.job_calls import JobCalls, decoded
 from chalicelib.engine.functions.job_hints import DueJob, JobHints, RunJobs
+from chalicelib.engine.functions.log_lines import Say
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.ports import Clock
 
@@ -38,10 +39,13 @@ class JobRunner:
         actions: ActionRunner,
         hints: JobHints,
         clock: Clock,
+        *,
         report: Callable[[Exception, str, str], None],
+        say: Say,
     ) -> None:
         self._runner, self._actions, self._hints = runner, actions, hints
-        self._clock, self._report, self._own = clock, report, JobCalls(runner)
+        self._clock, self._own = clock, JobCalls(runner)
+        self._report, self._say = report, say
 
     def run(self, jobs: Sequence[DueJob]) -> None:
         """Run those jobs that are due and have not run. One that fails stops no other.
@@ -79,6 +83,7 @@ class JobRunner:
         arguments = msgspec.json.encode({"job": job.id})
         call = Call(job.path, arguments, trusted=True, via="_system/jobs:run", job=job.id)
         outcome = self._runner.mutation(call)
+        self._say(job.path, outcome.log_lines)
         if outcome.failure is not None:
             self._own.mutate("fail", job=job.id, error=outcome.failure.reason)
             return 0.0
@@ -90,7 +95,9 @@ class JobRunner:
         if claim.run is None:
             return claim.wait_ms
         call = Call(job.path, bytes(claim.args), trusted=True, job=job.id)
-        failure = self._actions.once(call).failure
+        outcome = self._actions.once(call)
+        self._say(job.path, outcome.log_lines)
+        failure = outcome.failure
         self._tell(job, claim.run, failure.reason if failure is not None else None)
         return 0.0
 

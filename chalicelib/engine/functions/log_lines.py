@@ -1,8 +1,12 @@
 """Lines that a function logs for its caller: ``[LEVEL] text``, as the clients parse them."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from chalicelib.engine.limits import MAX_LOG_LINE_BYTES, MAX_LOG_LINES
+
+Say: TypeAlias = Callable[[str, tuple[str, ...]], None]
+"""Takes the lines that a function logged whose caller takes none, and what it is called."""
 
 
 class Log:

@@ -36,7 +36,8 @@ def note(ctx: MutationCtx, text: str) -> None:
 
 @internal_mutation
 def note_inside(ctx: MutationCtx, text: str, times: int = 1) -> None:
-    """Leave some notes."""
+    """Leave some notes, and say so."""
+    ctx.log.info(text)
     for _ in range(times):
         note(ctx, text)
 
@@ -59,6 +60,7 @@ def refuse(ctx: MutationCtx, text: str) -> None:
 def act(ctx: ActionCtx, text: str) -> None:
     """Do something outside, and leave a note of it."""
     RUNS.append(text)
+    ctx.log.info(text)
     ctx.run_mutation(note, text=text)
 
 

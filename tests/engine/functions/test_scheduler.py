@@ -170,6 +170,20 @@ class TestAJobOfAMutation:
         assert sorted(notes) == ["x", "y"]
 
 
+def test_what_jobs_log_goes_to_the_servers_log(backend: TestBackend) -> None:
+    said: list[tuple[str, tuple[str, ...]]] = []
+    backend.engine._jobs._say = lambda path, lines: said.append((path, lines))
+    backend.system.mutation(errands.schedule, "note_inside", "x")
+    backend.system.mutation(errands.act_later, "y", 0)
+
+    backend.run_jobs()
+
+    assert sorted(said) == [
+        ("errands:act", ("[INFO] 'y'",)),
+        ("errands:noteInside", ("[INFO] 'x'",)),
+    ]
+
+
 class TestAnActionsJob:
     def test_runs_the_action_and_then_says_so(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
