@@ -33,8 +33,7 @@ class Telemetry:
 
     def error(self, error: Exception, path: str, request_id: str) -> None:
         """Log what ended a call: bugs with their stack, refusals as they are."""
-        refused = isinstance(error, AppError | EngineError)
-        if refused and getattr(error, "public", None) is None:
+        if _is_a_refusal(error):
             self.log.debug("%s: %s: %s", path, type(error).__name__, error)
             return
         self.log.error("%s failed [Request ID: %s]", path, request_id, exc_info=error)
@@ -87,6 +86,13 @@ class Telemetry:
         for name, value in values.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
         metrics.flush_metrics()
+
+
+def _is_a_refusal(error: Exception) -> bool:
+    """Tell whether an error is an answer to its caller, and nobody else's concern."""
+    if isinstance(error, EngineError):
+        return error.public is None and not error.is_bug
+    return isinstance(error, AppError)
 
 
 def _plain(level: str) -> logging.Logger:

@@ -16,6 +16,9 @@ class EngineError(Exception):
 
     code: ClassVar[str]
     retryable: ClassVar[bool] = False
+    is_bug: ClassVar[bool] = False
+    """Whether the function is to blame, so that its operators should hear of it."""
+
     public: ClassVar[str | None] = None
     """What callers are told instead of the message, which may name parts of the stack."""
 
@@ -90,6 +93,7 @@ class ReturnsValidationError(EngineError):
     """A function returned what its signature does not promise."""
 
     code = "ReturnsValidationError"
+    is_bug = True
 
     def __init__(self, mismatch: str) -> None:
         super().__init__(f"ReturnsValidationError: {mismatch}")
@@ -504,6 +508,7 @@ class NotDeterministic(EngineError):
     """A query or a mutation did what only an action may."""
 
     code = "NotDeterministic"
+    is_bug = True
 
     def __init__(self, deed: str) -> None:
         super().__init__(

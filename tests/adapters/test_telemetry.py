@@ -1,11 +1,19 @@
 """Metrics go out in CloudWatch's embedded format, and what grows all the time in samples."""
 
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.telemetry import SAMPLE_S, Telemetry
+from chalicelib.engine.errors import (
+    ArgumentValidationError,
+    Conflict,
+    NotDeterministic,
+    ReturnsValidationError,
+    StorageUnavailable,
+)
 
 
 @pytest.fixture
@@ -59,3 +67,54 @@ class TestSample:
         telemetry.sample(lambda: {"CacheHits": 5.0})
 
         assert emitted(capsys) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (ZeroDivisionError("a bug"), logging.ERROR),
+        (NotDeterministic("sleep"), logging.ERROR),
+        (ReturnsValidationError("Value does not match"), logging.ERROR),
+        (StorageUnavailable("throttled"), logging.ERROR),
+        (Conflict("not today"), logging.DEBUG),
+        (ArgumentValidationError("Value does not match"), logging.DEBUG),
+    ],
+)
+def test_operators_hear_of_what_is_not_an_answer_to_a_caller(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="geoflow"):
+        Telemetry("local", "DEBUG").error(error, "m:f", "r-1")
+
+    (record,) = caplog.records
+    assert record.levelno == level
+    assert "m:f" in record.getMessage()
+
+
+def test_what_functions_say_is_logged_on_its_level(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="geoflow"):
+        Telemetry("local", "DEBUG").said(
+            "GET /a", ("[DEBUG] 1", "[INFO] 2", "[LOG] 3", "[WARN] 4", "[ERROR] 'a b'")
+        )
+
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("DEBUG", "GET /a: 1"),
+        ("INFO", "GET /a: 2"),
+        ("INFO", "GET /a: 3"),
+        ("WARNING", "GET /a: 4"),
+        ("ERROR", "GET /a: 'a b'"),
+    ]
+
+
+def test_the_structured_logger_takes_what_functions_say(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Telemetry("prod", "INFO").said("GET /a", ("[DEBUG] quiet", "[WARN] loud"))
+
+    written = capsys.readouterr()
+    # The logger has a handler for each test that has made one.
+    lines = {json.loads(line)["message"]: line for line in written.out.splitlines()}
+    assert list(lines) == ["GET /a: loud"]
+    assert json.loads(lines["GET /a: loud"])["level"] == "WARNING"

@@ -48,9 +48,11 @@ class HttpRunner:
         if match is None:
             return _not_routed(request)
         log = Log()
-        response = self._respond(match, request, self._actions.context(caller, log))
-        if log.lines:
-            self._say(match.route.name, log.lines)
+        try:
+            response = self._respond(match, request, self._actions.context(caller, log))
+        finally:
+            if log.lines:
+                self._say(match.route.name, log.lines)
         return _without_body(response) if request.method == "HEAD" else response
 
     def _respond(self, match: Match, request: Request, ctx: ActionCtx) -> Response:
@@ -59,14 +61,26 @@ class HttpRunner:
             given = route.convert(match.parameters, self._runner.table_of())
         except ValidationFailed as error:
             # What the path names cannot exist; the app may say so in its own words.
-            return _own_answer(route, ctx, error, "") or _not_routed(request)
+            return self._own_answer(route, ctx, error, "") or _not_routed(request)
         try:
             response = _checked(route.function(ctx, request, **given), route.name)
         except Exception as error:  # noqa: BLE001 - whatever it raises is answered
             failure = self._runner.failure(error, route.name)
-            own = _own_answer(route, ctx, error, failure.request_id)
+            own = self._own_answer(route, ctx, error, failure.request_id)
             return own or self._server_error(failure)
         return response
+
+    def _own_answer(
+        self, route: Route, ctx: ActionCtx, error: Exception, request_id: str
+    ) -> Response | None:
+        """What the app says to an error; what is wrong with that is an error like any other."""
+        if route.on_error is None:
+            return None
+        try:
+            own = route.on_error(ctx, error, request_id)
+            return own if own is None else _checked(own, f"on_error of {route.name}")
+        except Exception as second:  # noqa: BLE001 - whatever it raises is answered
+            return self._server_error(self._runner.failure(second, route.name))
 
     def _server_error(self, failure: Failure) -> Response:
         """Answer as Convex does for an error that nobody caught, without the stack."""
@@ -83,12 +97,6 @@ class HttpRunner:
             body=msgspec.json.encode(body),
             headers={"Content-Type": "application/json"},
         )
-
-
-def _own_answer(
-    route: Route, ctx: ActionCtx, error: Exception, request_id: str
-) -> Response | None:
-    return route.on_error(ctx, error, request_id) if route.on_error is not None else None
 
 
 def _checked(response: Any, name: str) -> Response:

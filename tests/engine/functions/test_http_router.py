@@ -267,6 +267,28 @@ class TestOwnAnswers:
         assert response.status == 500
         assert b"Uncaught KeyError" in response.body
 
+    def test_that_go_wrong_are_errors_like_any_other(self, make_app: MakeApp) -> None:
+        def fail(_ctx: ActionCtx, _error: Exception, _request_id: str) -> Response | None:
+            raise ZeroDivisionError("while answering")
+
+        def split(_ctx: ActionCtx, _error: Exception, _request_id: str) -> Response | None:
+            return Response(headers={"X-Mark": "a\nb"})
+
+        for number, (on_error, why) in enumerate(
+            [(fail, b"while answering"), (split, b"is not one printable line")]
+        ):
+            http = Http(on_error=on_error)
+
+            @http.get("/refuse")
+            def refuse(ctx: ActionCtx, request: Request) -> Response:
+                raise NotFound("no")
+
+            backend = TestBackend(make_app(f"wrong_answers_{number}", http=http))
+            response = backend.nobody.http("GET", "/refuse")
+
+            assert response.status == 500
+            assert why in response.body
+
 
 class TestResponses:
     def test_write_what_json_has_no_words_for_as_text(self, backend: TestBackend) -> None:
