@@ -1,7 +1,6 @@
 """What a guard is."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 ENGINE = "chalicelib/engine/"
 MEMORY = "chalicelib/adapters/memory/"
@@ -15,19 +14,17 @@ class Edit:
     old: str
     new: str
 
-    def apply(self, root: Path) -> None:
-        """Change the file below ``root``.
+    def applied(self, text: str) -> str:
+        """The text of the file, changed.
 
         Raises:
-            ValueError: the text is not there exactly once.
+            ValueError: what is to be changed is not there exactly once.
         """
-        path = root / self.file
-        text = path.read_text()
         if text.count(self.old) != 1:
             raise ValueError(
                 f"{self.file} holds {text.count(self.old)} times: {self.old!r}"
             )
-        path.write_text(text.replace(self.old, self.new))
+        return text.replace(self.old, self.new)
 
 
 @dataclass(frozen=True, slots=True)
