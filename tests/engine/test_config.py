@@ -92,3 +92,16 @@ class TestAddresses:
 
     def test_are_empty_where_nobody_said(self) -> None:
         assert addresses(Settings()) == Addresses()
+
+
+class TestTheRetentionOfTheLog:
+    @pytest.mark.parametrize("days", ["0", "14", "365"])
+    def test_is_for_ever_or_at_least_as_long_as_answers_are_kept(self, days: str) -> None:
+        given = from_environment({"GEOFLOW_LOG_RETENTION_DAYS": days})
+
+        assert given.log_retention_days == int(days)
+
+    @pytest.mark.parametrize("days", ["1", "13", "-1", "week"])
+    def test_is_refused_when_it_is_shorter(self, days: str) -> None:
+        with pytest.raises(BadSetting, match="GEOFLOW_LOG_RETENTION_DAYS"):
+            from_environment({"GEOFLOW_LOG_RETENTION_DAYS": days})
