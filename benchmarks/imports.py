@@ -33,7 +33,7 @@ _ON_LAMBDA: Final = {
 
 
 def cold_start_ms() -> tuple[float, float]:
-    """Start one process as Lambda would; return milliseconds, and those of CPU, until it is ready."""
+    """Start a process as Lambda would; return the ms, and those of CPU, until it is ready."""
     started = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", _START],
         cwd=REPOSITORY,
