@@ -20,6 +20,7 @@ from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.log import Entry
 from chalicelib.engine.ports import Frame, roster_shard
 from chalicelib.engine.sync.messages import Authenticate
+from tests.simulation.blobs import Shelf, SlowBlobs
 from tests.simulation.doors import SlowSessions, SlowSubscriptions
 from tests.simulation.dynamo import Tables
 from tests.simulation.dynamo_ports import (
@@ -95,7 +96,9 @@ class Queue:
 class Platform:
     """What the cloud does: hands events to processes."""
 
-    def __init__(self, world: World, committed: Callable[[Entry], None]) -> None:
+    def __init__(
+        self, world: World, committed: Callable[[Entry], None], shelf: Shelf
+    ) -> None:
         self.world, self._committed = world, committed
         self.storage: TornPersistence | TornDynamoPersistence
         self.sessions: SlowSessions | MindfulDynamoSessions
@@ -124,6 +127,7 @@ class Platform:
             clock=WorldClock(world),
             ids=WorldIds(world),
             cursors=SivCursors(b"a test"),
+            blobs=SlowBlobs(world, shelf),
         )
         self._processes: list[Process] = []
         self._ticks = 0

@@ -40,7 +40,8 @@ class Profile:
     what the handler's calls take until it has the frame in safety. ``ordered``: the gateway hands over the frames of a connection
     one after another, and one process serves everything, as the local server does.
     ``skew_ms``: how wrong the clock of a process may be, either way.
-    ``jobs`` are scheduled, or called off, within ``jobs_ms``.
+    ``jobs`` are scheduled, or called off, within ``jobs_ms``; twice as many ``files`` are
+    uploaded, and as many deleted and swept.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``house``: how often the housekeeper comes by day.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
@@ -70,6 +71,7 @@ class Profile:
     signs_in: bool = True
     jobs: int = 0
     jobs_ms: float = 3000
+    files: int = 0
     dynamodb: bool = False
     small: bool = False
     night: bool = False
@@ -119,7 +121,17 @@ FAULTY_JOBS = replace(
     clients=(1, 1),
 )
 
+FILES = replace(SHORT, files=15, stall=0.1, processes=8, clients=(1, 1))
+FAULTY_FILES = replace(
+    FILES,
+    ticks=True,
+    faults=replace(Faults(), kill=0.004, freeze=0.002, freeze_ms=(200, 3000), error=0.004),
+)
+
 PROFILES = {
+    "files": FILES,
+    "faulty files": FAULTY_FILES,
+    "files on dynamodb": replace(FAULTY_FILES, dynamodb=True, files=8),
     "jobs": JOBS,
     "faulty jobs": FAULTY_JOBS,
     "local jobs": replace(LOCAL, jobs=25, acts=(2, 6), http=2),

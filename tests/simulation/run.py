@@ -7,8 +7,10 @@ from chalicelib.engine.database.housekeeping import Housework
 from chalicelib.engine.log import Entry
 from tests.simulation.app.chores import LABOURS
 from tests.simulation.background import Background
+from tests.simulation.blobs import Shelf, impatience
 from tests.simulation.checks import check_counts, check_failures, check_rows
 from tests.simulation.client import SILENCE_MS, Client
+from tests.simulation.files import FileCaller
 from tests.simulation.http import HttpCaller
 from tests.simulation.jobs import JobCaller, Ledger
 from tests.simulation.limits import small_limits
@@ -34,9 +36,9 @@ class Simulation:
     ) -> None:
         world = self.world = World(seed, profile)
         world.trace = trace
-        self.oracle, self.ledger = Oracle(), Ledger()
+        self.oracle, self.ledger, self.shelf = Oracle(), Ledger(), Shelf()
         LABOURS.clear()
-        self.platform = Platform(world, self._committed)
+        self.platform = Platform(world, self._committed, self.shelf)
         self.platform.backend().deploy("v1")
         world.begin()
         low, high = profile.clients
@@ -47,6 +49,7 @@ class Simulation:
         self.http = HttpCaller(self.platform, self.oracle)
         self.background = Background(self.platform, self.oracle)
         self.jobs = JobCaller(self.platform, self.oracle, self.ledger)
+        self.files = FileCaller(self.platform, self.shelf)
 
     def run(self) -> None:
         """Run to the end.
@@ -69,6 +72,7 @@ class Simulation:
         self.http.start()
         self.background.start()
         self.jobs.start()
+        self.files.start()
         world.run()
         if world.profile.night:
             self._live_on_another_day()
@@ -119,6 +123,9 @@ class Simulation:
             client.check_at_rest()
         self.ledger.check_at_rest(self.oracle)
         self.world.stats.update(self.ledger.ends())
+        if self.world.profile.files:
+            self.files.finish()
+            self.shelf.check_at_rest()
         self._apply_all()
         if self.world.profile.deploy:
             self.background.finish()
@@ -129,6 +136,7 @@ class Simulation:
     def _committed(self, entry: Entry) -> None:
         self.oracle.committed(entry)
         self.ledger.committed(entry)
+        self.shelf.committed(entry)
 
     def _apply_all(self) -> None:
         head = self.oracle.head
@@ -149,7 +157,7 @@ def run(
         Broken: a property does not hold; the message names the seed.
     """
     try:
-        with small_limits() if profile.small else nullcontext():
+        with small_limits() if profile.small else nullcontext(), impatience():
             simulation = Simulation(seed, profile, trace)
             simulation.run()
     except Broken as why:

@@ -31,6 +31,9 @@ SEEDS = {
     "local jobs": 20,
     "faulty jobs": 50,
     "faulty jobs on dynamodb": 12,
+    "files": 12,
+    "faulty files": 40,
+    "files on dynamodb": 8,
 }
 """By profile: how many the tests run, about a minute in all."""
 

@@ -63,7 +63,7 @@ def abandon(ctx: MutationCtx, key: str) -> bool:
     """Give up bytes that were announced; False if they are a file's after all."""
     system = system_writer(ctx.db)
     unclaimed = _unclaimed(system, key)
-    if unclaimed is not None:
+    if unclaimed is not None and not unclaimed.doomed:
         system.patch(unclaimed.id, doomed=True, due=ctx.now)
     return unclaimed is not None
 
@@ -84,16 +84,17 @@ def doom(ctx: MutationCtx, limit: int) -> list[str]:
 
 @internal_mutation
 def note_deleted(ctx: MutationCtx, keys: list[str]) -> None:
-    """Take note that bytes are deleted; those that are for the second time are forgotten."""
+    """Take note that bytes are deleted; those that were due for the second time are forgotten.
+
+    Two sweeps at once are one time: only when it is due again can no write come any more.
+    """
     system = system_writer(ctx.db)
     for key in keys:
         blob = _unclaimed(system, key)
-        if blob is None:
-            continue
-        if blob.deleted:
-            system.delete(blob.id)
-        else:
+        if blob is not None and not blob.deleted:
             system.patch(blob.id, deleted=True, due=ctx.now + LATE_WRITE_MS)
+        elif blob is not None and blob.due <= ctx.now:
+            system.delete(blob.id)
 
 
 @internal_mutation

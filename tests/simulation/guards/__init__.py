@@ -6,12 +6,21 @@ simulation must then break, or they prove nothing about it.
 
 from tests.simulation.guards.commits import COMMITS
 from tests.simulation.guards.dynamodb import DYNAMODB
+from tests.simulation.guards.files import FILES
 from tests.simulation.guards.guard import Edit, Guard
 from tests.simulation.guards.holders import HOLDERS
 from tests.simulation.guards.jobs import JOBS
 from tests.simulation.guards.transitions import TRANSITIONS
 from tests.simulation.guards.upkeep import UPKEEP
 
-GUARDS: tuple[Guard, ...] = (*COMMITS, *HOLDERS, *TRANSITIONS, *DYNAMODB, *UPKEEP, *JOBS)
+GUARDS: tuple[Guard, ...] = (
+    *COMMITS,
+    *HOLDERS,
+    *TRANSITIONS,
+    *DYNAMODB,
+    *UPKEEP,
+    *JOBS,
+    *FILES,
+)
 
 __all__ = ["GUARDS", "Edit", "Guard"]
