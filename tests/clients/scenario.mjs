@@ -200,6 +200,8 @@ async function answerIsLost(cast) {
 // While the server goes and comes back, a live client goes on incrementing. A client over
 // HTTP cannot know the fate of a request that was cut, so it waits. What is shown meanwhile is
 // not judged: on a new connection a client hears of a mutation's effect before its answer.
+// `pause_ms` keeps the burst that it then sends again to what the store's emulator can carry: one
+// that takes seconds over a frame is slower than AWS is ever expected to be (GAP_SETTLE_MS).
 async function serverGoes(cast, wish) {
   const { ui, stage, counter, channel, sent, count } = cast;
   const answers = ui.live ? range(BURST).map(() => increment(ui, counter)) : [];
@@ -207,7 +209,7 @@ async function serverGoes(cast, wish) {
   const coming = stage.ask(wish).then(() => (back = true));
   while (!back) {
     if (ui.live) answers.push(increment(ui, counter));
-    await sleep(50);
+    await sleep(stage.pause_ms);
   }
   await coming;
   answers.push(increment(ui, counter));

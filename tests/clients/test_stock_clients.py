@@ -35,13 +35,21 @@ CLIENTS = {
     "drive_http_client.mjs": EVERY_CLIENT,
     "drive_python_client.py": LIVE,
 }
+PAUSE_MS = {"sqlite": 50, "dynamodb": 500}
+"""Between two increments of a client whose server is away, in milliseconds."""
+
 runs = count()
 
 
 @pytest.mark.parametrize("script", CLIENTS)
 def test_the_client_lives_through_the_scenario(script: str, server: LocalServer) -> None:
     tokens = {user: server.token(user) for user in ("alice", "bob")}
-    stage = {"url": server.url, "run": f"{script} {next(runs)}", "tokens": tokens}
+    stage = {
+        "url": server.url,
+        "run": f"{script} {next(runs)}",
+        "tokens": tokens,
+        "pause_ms": PAUSE_MS[server.settings["GEOFLOW_STORE"]],
+    }
     wishes = {"restart": server.restart, "kill": server.kill_and_start}
 
     report = drive(script, stage, wishes)
