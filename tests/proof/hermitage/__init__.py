@@ -5,3 +5,7 @@ https://github.com/ept/hermitage. Words and code are our own. The same parts are
 engine, over each store, and on PostgreSQL at three levels of isolation; its READ COMMITTED
 shows that the suite can see what it looks for.
 """
+
+from tests.proof.hermitage.table import run
+
+__all__ = ["run"]

@@ -81,7 +81,9 @@ class PostgresSystem:
                 return _transact(connections[name], play)
 
             ended = Conductor(anomaly.parts, is_blocked).conduct(anomaly.order, perform)
-            final = dict(observer.execute("SELECT key, value FROM cells").fetchall())
+            final: dict[int, int] = dict(
+                observer.execute("SELECT key, value FROM cells").fetchall()
+            )
         return Story(ended, final)
 
     def _connect(self) -> Connection:

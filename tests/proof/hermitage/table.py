@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Protocol
 
@@ -11,7 +11,9 @@ from tests.proof.hermitage.anomalies import ANOMALIES, Anomaly
 from tests.proof.hermitage.cluster import Unavailable
 from tests.proof.hermitage.parts import Story
 from tests.proof.hermitage.postgres import LEVELS, postgres
+from tests.proof.report import Budget, Report, Table
 
+OURS = ("memory", "SQLite", "DynamoDB")
 PERMITTED = "PERMITTED"
 
 
@@ -43,8 +45,24 @@ def played(system: System) -> Mapping[str, str]:
     return {anomaly.name: verdict(anomaly, system.tell(anomaly)) for anomaly in ANOMALIES}
 
 
-def columns() -> dict[str, Mapping[str, str]]:
+def run(_budget: Budget) -> Report:
     """Play everything on every system there is."""
+    told, note = _columns()
+    rows = [
+        (anomaly.name, anomaly.about, *(column[anomaly.name] for column in told.values()))
+        for anomaly in ANOMALIES
+    ]
+    broken = [
+        f"{system} permits {name}"
+        for system in OURS
+        for name, how in told[system].items()
+        if how == PERMITTED or how.endswith("refused")
+    ]
+    columns = ("anomaly", "what it is", *told)
+    return Report([Table(title="Anomalies", columns=columns, rows=rows, note=note)], broken)
+
+
+def _columns() -> tuple[dict[str, Mapping[str, str]], str]:
     found: dict[str, Mapping[str, str]] = {}
     with ExitStack() as stack:
         for opened in (engine.memory, engine.sqlite, engine.dynamodb):
@@ -53,31 +71,6 @@ def columns() -> dict[str, Mapping[str, str]]:
         try:
             systems = stack.enter_context(postgres())
         except Unavailable as reason:
-            print(f"No comparison: {reason}")
-        else:
-            found.update({systems[level].name: played(systems[level]) for level in LEVELS})
-    return found
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows, the first of which is the heading."""
-    head, *body = rows
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def main() -> int:
-    """Print the table; return 1 if our engine permits anything."""
-    told = columns()
-    heading = ["anomaly", "what it is", *told]
-    body = [
-        [anomaly.name, anomaly.about, *(column[anomaly.name] for column in told.values())]
-        for anomaly in ANOMALIES
-    ]
-    print(markdown([heading, *body]))
-    ours = [told[name] for name in ("memory", "SQLite", "DynamoDB")]
-    return int(any(PERMITTED in column.values() for column in ours))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+            return found, f"Without comparison. {reason}"
+        found.update({systems[level].name: played(systems[level]) for level in LEVELS})
+    return found, ""
