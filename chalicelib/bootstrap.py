@@ -24,9 +24,11 @@ from chalicelib.engine.auth import (
 from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.blobs import BlobStore
+from chalicelib.engine.database.housekeeping import Retention
 from chalicelib.engine.functions.registry import Addresses, Registry
 from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
+from chalicelib.engine.limits import DAY_MS
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     Clock,
@@ -126,6 +128,7 @@ def assemble(
             redacted=settings.redacted,
             settle_ms=settings.settle_ms,
             files=FileAccess(settings.cloud_url, secret),
+            retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
         ),
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,

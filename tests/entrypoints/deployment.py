@@ -17,7 +17,7 @@ from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
-from chalicelib.bootstrap import Stores
+from chalicelib.bootstrap import Machine, Stores
 from chalicelib.config import Settings
 from chalicelib.engine.auth import CustomJwtProvider
 from chalicelib.engine.blobs import BlobStore
@@ -58,6 +58,8 @@ class Place:
         redacted: bool = False,
         apps: tuple[str, ...] = ("tests.apps.trial",),
         blobs: BlobStore | None = None,
+        log_retention_days: int = 14,
+        machine: Machine | None = None,
     ) -> None:
         self.sockets = LimitedSockets(128 * 1024)
         self.clock = VirtualClock()
@@ -71,13 +73,18 @@ class Place:
             settle_ms=0,
             code_version="c0de",
             cloud_url=CLOUD_URL,
+            log_retention_days=log_retention_days,
         )
         self.sessions, self.persistence = MemorySessions(), MemoryPersistence()
         stores = Stores(
             self.persistence, self.sessions, MemorySubscriptions(), blobs or MemoryBlobs()
         )
         self.deployment = bootstrap.assemble(
-            settings, stores=stores, gateway=self.sockets, jobs=self.jobs
+            settings,
+            stores=stores,
+            gateway=self.sockets,
+            jobs=self.jobs,
+            machine=machine,
         )
         self.deployment.backend.deploy("c0de")
         bootstrap.use(self.deployment)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any, Final
 
+import pytest
+
 import app
+from chalicelib.adapters.system import SystemIds
+from chalicelib.bootstrap import Machine
+from chalicelib.engine.limits import DAY_MS
+from chalicelib.engine.log import ORIGIN
 from chalicelib.engine.ports import ROSTER_SHARDS
 from chalicelib.engine.sync.session import JS_PATIENCE_MS
+from tests.backend import VirtualClock
 from tests.entrypoints.deployment import Place, call
 from tests.entrypoints.test_jobs import batch
 from tests.entrypoints.test_socket_api import BEGUN, through_the_app
@@ -71,3 +79,21 @@ def test_deploy_commits_the_code_version_once(place: Place) -> None:
     assert app.deploy({"ask": True}, None) == served
     assert place.deployment.backend.head() == before
     assert call("GET", "/ready").status == 200
+
+
+@pytest.mark.parametrize(("days", "is_trimmed"), [(0, False), (14, True), (365, False)])
+def test_the_log_is_kept_for_as_long_as_the_setting_says(
+    days: int, *, is_trimmed: bool
+) -> None:
+    clock = VirtualClock()
+    place = Place(log_retention_days=days, machine=Machine(clock, SystemIds()))
+    keep_house = place.deployment.backend.upkeep.keep_house
+    for label in "ab":
+        body = json.dumps({"path": "items:add", "args": {"group": "g", "label": label}})
+        assert call("POST", "/api/mutation", body).status == 200
+    keep_house()
+
+    clock.wait_ms(30 * DAY_MS)
+    keep_house()
+
+    assert (place.persistence.marks().horizon > ORIGIN) is is_trimmed
