@@ -8,24 +8,16 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from tests.proof.report import Budget, Report, Table
+from tests.simulation.faults import Faults, told
 from tests.simulation.profiles import PROFILES
+from tests.simulation.properties import Broken
 from tests.simulation.run import run as run_seed
 from tests.simulation.seeds import spread
-from tests.simulation.world import Broken
 
 AT_ONCE = 20
 """Seeds that one process runs before it tells what it found: a second or two."""
 
-FAULTS = (
-    "killed",
-    "frozen",
-    "storage errors",
-    "lost puts",
-    "groups that failed",
-    "lost posts",
-    "forgotten hints",
-    "reconnections",
-)
+FAULTS = tuple(one.name for one in told(Faults()) if isinstance(one.number, float))
 
 
 @dataclass(slots=True)
@@ -78,7 +70,7 @@ def run_some(profile: str, first: int, count: int) -> Found:
         try:
             done = run_seed(seed, PROFILES[profile])
         except Broken as why:
-            found.broken.append(f"{profile} {why}")
+            found.broken.append(f"{profile} seed {seed}: {why}")
             continue
         found.stats.update(done.world.stats)
         found.stats["entries"] += len(done.oracle.entries)
@@ -107,7 +99,7 @@ def _table(found: dict[str, Found]) -> Table:
 
 
 def _row(name: str, one: Found) -> tuple[object, ...]:
-    faults = ", ".join(f"{one.stats[kind]:,} {kind}" for kind in FAULTS if one.stats[kind])
+    faults = ", ".join(f"{kind} {one.stats[kind]:,}" for kind in FAULTS if one.stats[kind])
     return (
         name,
         one.seeds,

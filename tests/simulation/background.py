@@ -8,7 +8,7 @@ from chalicelib.engine.errors import IndexNotReady, IndexUnknown
 from chalicelib.engine.functions.calls import Call
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
-from tests.simulation.world import Broken
+from tests.simulation.properties import Broken, Property
 
 NEXT_APP = "tests.simulation.app_next"
 HOUSE_JOB = b'{"type":"house"}'
@@ -28,13 +28,13 @@ class Background:
         world, profile = self._world, self._world.profile
         span_ms = profile.think_ms[1] * profile.acts[1] / 2
         for _ in range(profile.appliers):
-            world.at(world.between((50, span_ms)), self._apply_late)
+            world.cause("applier", world.between((50, span_ms)), self._apply_late)
         for _ in range(profile.house):
-            world.at(world.between((50, span_ms)), self._keep_house)
+            world.cause("house", world.between((50, span_ms)), self._keep_house)
         if profile.deploy:
             world.at(world.between((200, span_ms / 2)), self._deploy)
             for _ in range(4):
-                world.at(world.between((300, span_ms)), self._query_next)
+                world.cause("query", world.between((300, span_ms)), self._query_next)
 
     def _apply_late(self) -> None:
         """Apply one entry that was above the watermark, long after it was read."""
@@ -83,12 +83,15 @@ class Background:
                 outcome.failure.error, IndexNotReady | IndexUnknown
             ):
                 if self.is_finished:
-                    raise Broken("the new index is not ready in the end")
+                    raise Broken(Property.REST, "the new index is not ready in the end")
                 return
             expected = sorted(mark.tag for mark in self._oracle.at(outcome.ts).values())
             found = json.loads(outcome.value or b"null")
             if sorted(found) != expected:
-                raise Broken(f"by_tag at {outcome.ts} holds {found}, replayed: {expected}")
+                raise Broken(
+                    Property.ANSWER,
+                    f"by_tag at {outcome.ts} holds {found}, replayed: {expected}",
+                )
             self._world.stats["queries of a new index"] += 1
 
         self._platform.invoke("query of the next app", work)

@@ -15,7 +15,9 @@ from chalicelib.engine.builtin import storage
 from chalicelib.engine.database.catalogue import CATALOGUE_TABLE, decode_catalogue
 from chalicelib.engine.errors import StorageUnavailable
 from chalicelib.engine.log import Entry, Write
-from tests.simulation.world import Broken, World
+from tests.simulation.faults import HABITS
+from tests.simulation.properties import Broken, Property
+from tests.simulation.world import World
 
 PATIENCE_MS = 400.0
 LATE_MS = 5_000.0
@@ -61,21 +63,28 @@ class Shelf:
         blob = self.claimed[write.id] = json.loads(write.after)
         content = self.held.get(blob["key"])
         if content is None:
-            raise Broken(f"a file without bytes was made at {entry.ts}: {blob}")
+            raise Broken(
+                Property.FILES, f"a file without bytes was made at {entry.ts}: {blob}"
+            )
         (made,) = (w for w in entry.writes if w.table == self._files)
         digest = base64.b64encode(sha256(content).digest()).decode()
         if json.loads(made.after or b"")["sha256"] != digest:
-            raise Broken(f"a file of other bytes was made at {entry.ts}: {blob}")
+            raise Broken(
+                Property.FILES, f"a file of other bytes was made at {entry.ts}: {blob}"
+            )
 
     def check_delete(self, key: str) -> None:
         """Refuse that the bytes of a file are deleted."""
         if key in self.keys:
-            raise Broken(f"the bytes of a file are deleted: {key}")
+            raise Broken(Property.FILES, f"the bytes of a file are deleted: {key}")
 
     def check_at_rest(self) -> None:
         """Refuse bytes that were forgotten."""
         if self.held.keys() != self.keys:
-            raise Broken(f"there are {sorted(self.held)}, files' are {sorted(self.keys)}")
+            raise Broken(
+                Property.FILES,
+                f"there are {sorted(self.held)}, files' are {sorted(self.keys)}",
+            )
 
 
 class SlowBlobs(MemoryBlobs):
@@ -91,9 +100,8 @@ class SlowBlobs(MemoryBlobs):
     ) -> BlobFacts:
         world = self._world
         content = b"".join(self._slowly(chunks))
-        if world.chance(world.faults.lost_put):
-            world.stats["lost puts of blobs"] += 1
-            if world.chance(0.7):
+        if world.strikes("lost_put"):
+            if world.chance(HABITS.put_lands):
                 late_ms = world.between((0, LATE_MS / 2))
                 world.at(late_ms, lambda: self.held.update({key: content}))
             world.sleep(world.between((10, 60)))

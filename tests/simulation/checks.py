@@ -11,7 +11,7 @@ from chalicelib.engine.database.counts import COUNTS_INDEX, Count
 from chalicelib.engine.log import ORIGIN, IndexKey, rows
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
-from tests.simulation.world import Broken
+from tests.simulation.properties import Broken, Property
 
 
 def check_rows(platform: Platform, oracle: Oracle) -> None:
@@ -30,7 +30,7 @@ def check_rows(platform: Platform, oracle: Oracle) -> None:
             for key in sorted({*found, *expected})
             if found.get(key) != expected.get(key)
         ]
-        raise Broken(f"{len(wrong)} rows are not the replay's: {wrong[:3]}")
+        raise Broken(Property.ROWS, f"{len(wrong)} rows are not the replay's: {wrong[:3]}")
 
 
 def check_counts(platform: Platform, oracle: Oracle) -> None:
@@ -42,7 +42,7 @@ def check_counts(platform: Platform, oracle: Oracle) -> None:
         there = _keys_at(kept.ts, kept.interval.index, oracle)
         number = sum(kept.interval.holds(key) for key in there)
         if number != kept.number:
-            raise Broken(f"{kept} is kept, and there were {number}")
+            raise Broken(Property.ROWS, f"{kept} is kept, and there were {number}")
 
 
 def _keys_at(ts: int, index: int, oracle: Oracle) -> set[bytes]:
@@ -87,5 +87,6 @@ def check_failures(oracle: Oracle, failed: list[str]) -> None:
     for tag in failed:
         if oracle.asked[tag].ts is not None:
             raise Broken(
-                f"{tag} took effect at {oracle.asked[tag].ts}, and was said to fail"
+                Property.FAILURE,
+                f"{tag} took effect at {oracle.asked[tag].ts}, and was said to fail",
             )

@@ -9,7 +9,7 @@ from tests.simulation.app.schema import KEYS
 from tests.simulation.hearing import Connection, Listener, LiveQuery, Pending
 from tests.simulation.oracle import Asked, Oracle
 from tests.simulation.platform import Platform
-from tests.simulation.world import Broken
+from tests.simulation.properties import Broken, Property
 
 SILENCE_MS = 60_000.0
 LOOK_AT_SILENCE_MS = 5_000.0
@@ -25,6 +25,8 @@ class Client(Listener):
         super().__init__(platform.world, oracle)
         self.name, self.left = name, left
         self.session = f"session-{name}"
+        self.chance = platform.world.random.child(name)
+        self.is_there = not self.chance.is_dropped
         self.queries: dict[int, LiveQuery] = {}
         self.user: str | None = None
         self._platform = platform
@@ -66,12 +68,18 @@ class Client(Listener):
         held, world = self.connection, self._world
         if held is not None and self.left:
             self.left -= 1
-            if world.chance(world.faults.cut):
-                self._lose(held)
-            else:
-                self._act(held)
+            world.cause("act", 0, self._do_something)
         if self.left:
             world.at(world.between(world.profile.think_ms), self.live)
+
+    def _do_something(self) -> None:
+        held = self.connection
+        if held is None:
+            return
+        if self._world.strikes("cut"):
+            self._lose(held)
+        else:
+            self._act(held)
 
     def _act(self, held: Connection) -> None:
         random = self._world.random
@@ -118,8 +126,9 @@ class Client(Listener):
         tag = f"{self.name}:{number}"
         path, args = any_mutation(self._platform, tag)
         self._oracle.asked[tag] = Asked(path, args, session=self.session, number=number)
-        name = self.connection.name if self.connection else ""
-        self.pending[number] = Pending(path, args, tag, name, self._oracle.head)
+        held = self.connection
+        name, query_set = (held.name, len(held.sets) - 1) if held else ("", 0)
+        self.pending[number] = Pending(path, args, tag, name, self._oracle.head, query_set)
         self._request(number)
 
     def _request(self, number: int) -> None:
@@ -133,7 +142,7 @@ class Client(Listener):
         tag, key = f"{self.name}:{number}", self._world.random.randrange(KEYS)
         args = {"key": key, "tag": tag}
         self._oracle.asked[tag] = Asked("marks:add", args, self._allowed())
-        self.actions.add(number)
+        self.actions[number] = tag
         self._send(type="Action", requestId=number, udfPath="marks:work", args=[args])
 
     def _allowed(self) -> set[str | None]:
@@ -199,7 +208,7 @@ class Client(Listener):
             world.stats["given up"] += 1
             enlisted = self._platform.sessions.is_enlisted(connection)
             if enlisted and self._heard_ms > world.calm_ms:
-                raise Broken(f"{connection} was left in silence")
+                raise Broken(Property.SILENCE, f"{connection} was left in silence")
             self._lose(held)
         else:
             world.at(LOOK_AT_SILENCE_MS, lambda: self._mind(connection), awaited=False)
@@ -223,16 +232,18 @@ class Client(Listener):
         if held is None or not self.at_rest:
             version = held.version if held else None
             raise Broken(
+                Property.REST,
                 f"{self.name} was never answered: pending {sorted(self.pending)}, "
-                f"actions {sorted(self.actions)}, at {version}"
+                f"actions {sorted(self.actions)}, at {version}",
             )
         state = self._oracle.at(self._oracle.head)
         for i, query in self.queries.items():
             if not query.holds(held.view[i], state, self.user):
                 expected = query.expected(state, self.user)
                 raise Broken(
+                    Property.REST,
                     f"lost wake-up: {held.name} query {i} {query} shows {held.view[i]} "
-                    f"at {held.version}, there is {expected} at {self._oracle.head}"
+                    f"at {held.version}, there is {expected} at {self._oracle.head}",
                 )
 
 

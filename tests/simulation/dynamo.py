@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from chalicelib.adapters.dynamodb.client import ConditionFailed
 from chalicelib.engine.errors import OutcomeUnknown
 from tests.simulation.expressions import Item, condition, plain, update
+from tests.simulation.faults import HABITS
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Tables:
     def get_perhaps_old(self, table: str, key: Key) -> Item | None:
         """The item as it is, or as it was a moment ago."""
         changed_ms, before = self._before.get((table, key), (0.0, None))
-        if changed_ms > self._world.now_ms - LAG_MS and self._world.chance(0.5):
+        if changed_ms > self._world.now_ms - LAG_MS and self._world.chance(HABITS.old_read):
             return before
         return self.get(table, key)
 
@@ -99,7 +100,7 @@ class TornDynamo:
         world = self._world
         world.pause()
         found = {k: i for k, i in self._matching(table, condition, values) if _step(world)}
-        if world.chance(0.2):
+        if world.chance(HABITS.slow_page):
             world.sleep(world.between((0, 20)))
         for key, item in self._matching(table, condition, values):
             if key not in found and world.chance(0.5):
@@ -111,7 +112,7 @@ class TornDynamo:
             }
         keys = sorted(found, reverse=reverse)
         length = len(keys) if limit is None else min(limit, len(keys))
-        if length and world.chance(0.1):
+        if length and world.chance(HABITS.short_page):
             length = world.random.randint(1, length)
         world.pause()
         page = [found[key] for key in keys[:length]]
@@ -206,18 +207,17 @@ class TornDynamo:
         """Write; an answer that is lost leaves it open, or has it done a second time."""
         world = self._world
         world.pause()
-        if world.chance(world.faults.lost_put):
-            world.stats["lost puts"] += 1
+        if world.strikes("lost_put"):
             if once:
-                if world.chance(0.7):
+                if world.chance(HABITS.put_lands):
                     world.at(world.between((0, 800)), lambda: _try(effect))
                 world.pause(errors=False)
                 raise OutcomeUnknown("simulated")
             # Sent twice: the first try lands before the second, or long after it.
-            if world.chance(0.5):
-                _try(effect)
-            else:
+            if world.chance(HABITS.put_late):
                 world.at(world.between((0, 2000)), lambda: _try(effect))
+            else:
+                _try(effect)
         try:
             return effect()
         finally:
@@ -255,7 +255,9 @@ class _Raw:
         ((table, asked),) = clauses["RequestItems"].items()
         read = self._tables.get if asked["ConsistentRead"] else self._tables.get_perhaps_old
         keys = list(asked["Keys"])
-        left = [keys.pop()] if len(keys) > 1 and self._world.chance(0.05) else []
+        left = (
+            [keys.pop()] if len(keys) > 1 and self._world.chance(HABITS.unprocessed) else []
+        )
         items = [
             read(table, self._tables.key(table, k)) for k in keys if _step(self._world)
         ]
@@ -271,7 +273,9 @@ class _Raw:
         ((table, requests),) = clauses["RequestItems"].items()
         rest = list(requests)
         self._world.random.shuffle(rest)
-        left = [rest.pop()] if len(rest) > 1 and self._world.chance(0.05) else []
+        left = (
+            [rest.pop()] if len(rest) > 1 and self._world.chance(HABITS.unprocessed) else []
+        )
         for request in rest:
             self._world.sleep(self._world.between((0, 1)))
             if "PutRequest" in request:
@@ -285,7 +289,7 @@ class _Raw:
 
 
 def _step(world: World) -> bool:
-    if world.chance(0.3):
+    if world.chance(HABITS.torn_read):
         world.sleep(world.between((0, 3)))
     return True
 

@@ -15,6 +15,7 @@ from chalicelib.engine.log import Entry, IndexKey
 from chalicelib.engine.ports import Acquired, Frame, roster_shard
 from tests.simulation.dynamo import Tables, TornDynamo
 from tests.simulation.expressions import Item
+from tests.simulation.story import committed
 from tests.simulation.world import World, WorldClock
 
 
@@ -32,7 +33,7 @@ class TornDynamoPersistence(DynamoPersistence):
     def _put_seen(self, table: str, item: Item) -> None:
         if table == "log":
             entry = read_entries([item], Chunks(self._client))[0]
-            self._world.note(f"log {entry.ts & 0xFFFFFF} {entry.path} {entry.request}")
+            self._world.note(committed(entry))
             self._committed(entry)
 
     def live_rows(self) -> dict[IndexKey, bytes | None]:

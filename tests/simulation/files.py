@@ -24,7 +24,7 @@ class FileCaller:
         world, profile = self._world, self._world.profile
         for act in (self._upload, self._upload, self._remove, self._sweep):
             for _ in range(profile.files):
-                world.at(world.between((50, profile.jobs_ms)), act)
+                world.cause("file", world.between((50, profile.jobs_ms)), act)
 
     def finish(self) -> None:
         """Let everything be reaped that is to be."""

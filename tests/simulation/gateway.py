@@ -6,6 +6,8 @@ from typing import Protocol
 
 from chalicelib.engine.errors import ConnectionGone, PostUnanswered
 from chalicelib.engine.ports import Frame
+from tests.simulation.faults import HABITS
+from tests.simulation.story import received, sent
 from tests.simulation.world import World
 
 
@@ -71,7 +73,7 @@ class Gateway:
             socket.begun = max(socket.begun, number + 1)
             return True
 
-        world.note(f"{connection} -> {frame.stamp_ms:.0f} {frame.id} {body[:90]!r}")
+        world.note(sent(connection, body))
         self._handle(connection, frame, begin)
 
     def cut(self, connection: str) -> None:
@@ -81,8 +83,9 @@ class Gateway:
             return
         socket.open, socket.cut_ms = False, world.now_ms
         socket.lost_from = world.random.randint(socket.begun, socket.sent)
-        world.note(f"{connection} is cut, frames lost from {socket.lost_from}")
-        if world.chance(0.8):
+        lost = socket.sent - socket.lost_from
+        world.note(f"{connection} is cut; of what it sent last, {lost} messages are lost")
+        if not world.chance(HABITS.lost_disconnect):
             world.at(world.between((0, 400)), lambda: self.disconnected(connection))
 
     def post(self, connection: str, data: bytes) -> None:
@@ -92,17 +95,16 @@ class Gateway:
         world.sleep(world.between(world.profile.post_ms))
         if socket is None or not socket.open:
             raise ConnectionGone("simulated")
-        unanswered = world.chance(world.faults.lost_post)
-        if not unanswered or world.chance(0.5):
+        unanswered = world.strikes("lost_post")
+        if not unanswered or world.chance(HABITS.post_arrives):
             self._send_down(socket, data)
         if unanswered:
-            world.stats["lost posts"] += 1
             raise PostUnanswered("simulated")
         world.pause(errors=False)
 
     def _send_down(self, socket: Socket, data: bytes) -> None:
         world = self._world
-        world.note(f"{socket.connection} <- {data[:150]!r}")
+        world.note(received(socket.connection, data))
         socket.heard_ms = max(socket.heard_ms, world.now_ms + world.between((0, 15)))
 
         def arrive() -> None:
@@ -115,11 +117,15 @@ class Gateway:
         """Close a socket from this side."""
         world, socket = self._world, self.sockets.get(connection)
         world.pause(errors=False)
-        unanswered = world.chance(world.faults.lost_post)
-        if socket is not None and socket.open and not (unanswered and world.chance(0.5)):
+        unanswered = world.strikes("lost_post")
+        if (
+            socket is not None
+            and socket.open
+            and (not unanswered or world.chance(HABITS.post_arrives))
+        ):
             world.note(f"{connection} is closed: {code} {reason}")
             socket.open = False
-            if world.chance(0.5):
+            if world.chance(HABITS.deaf_close):
                 socket.cut_ms = world.now_ms
             world.at(
                 max(0, socket.heard_ms - world.now_ms) + 1,

@@ -62,8 +62,7 @@ class GroupedPersistence(TornPersistence):
     def _flush(self) -> None:
         world, group = self._world, self._pending
         self._pending = []
-        if world.chance(world.faults.lost_put):
-            world.stats["groups that failed"] += 1
+        if world.strikes("lost_put"):
             self._failed |= {entry.transaction for entry in group}
             return
         for entry in group:

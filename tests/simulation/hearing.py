@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from typing_extensions import override
+
 from chalicelib.engine.sync.messages import ts_value
 from chalicelib.engine.sync.order import NEW_CONNECTION_MS
 from tests.simulation.oracle import Oracle, Refused, State, evaluate
-from tests.simulation.world import Broken, World
+from tests.simulation.properties import Broken, Property
+from tests.simulation.world import World
 
 Version = tuple[int, int, int]
 ZERO: Version = (0, 0, 0)
@@ -25,6 +28,10 @@ class LiveQuery:
     args: dict[str, Any]
     journal: str | None = None
     last: bytes | None = None
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.path}({', '.join(f'{k}={v}' for k, v in self.args.items())})"
 
     def holds(self, shown: Any, state: State, who: str | None) -> bool:
         """Tell whether what is shown is what there is at ``state``."""
@@ -53,6 +60,7 @@ class Pending:
     tag: str
     first: str
     since: int
+    query_set: int
     ts: int | None = None
 
 
@@ -91,7 +99,7 @@ class Listener:
         self._world, self._oracle = world, oracle
         self.connection: Connection | None = None
         self.pending: dict[int, Pending] = {}
-        self.actions: set[int] = set()
+        self.actions: dict[int, str] = {}
         self._top = 0
         self._heard_ms = 0.0
 
@@ -103,7 +111,7 @@ class Listener:
         self._heard_ms = self._world.now_ms
         message = json.loads(data)
         if held.chunks and message["type"] not in ("Ping", "TransitionChunk"):
-            self._fail(held, "a transition was interrupted", message)
+            self._fail(held, Property.CONTINUITY, "a transition was interrupted", message)
         match message["type"]:
             case "Ping":
                 pass
@@ -114,13 +122,15 @@ class Listener:
             case "MutationResponse":
                 self._hear_response(held, message)
             case "ActionResponse":
-                self.actions.discard(message["requestId"])
+                self._hear_action(held, message)
             case _:
-                self._fail(held, "an unexpected message", message)
+                self._fail(held, Property.PROTOCOL, "an unexpected message", message)
 
     def _hear_chunk(self, held: Connection, message: dict[str, Any]) -> None:
         if message["partNumber"] != len(held.chunks):
-            self._fail(held, "a piece of a transition is missing", message)
+            self._fail(
+                held, Property.PROTOCOL, "a piece of a transition is missing", message
+            )
         held.chunks.append(message["chunk"])
         if len(held.chunks) == message["totalParts"]:
             whole = json.loads("".join(held.chunks))
@@ -136,24 +146,41 @@ class Listener:
             one.ts = ts_value(message["ts"])
             asked = self._oracle.asked[one.tag]
             if asked.ts != one.ts:
-                self._fail(held, f"{one.tag} took effect at {asked.ts}", message)
+                self._fail(
+                    held, Property.RESPONSE, f"{one.tag} took effect at {asked.ts}", message
+                )
             entry = self._oracle.entry(one.ts)
             if json.loads(entry.result or b"null") != message["result"]:
-                self._fail(held, f"{one.tag} was answered otherwise before", message)
+                self._fail(
+                    held,
+                    Property.RESPONSE,
+                    f"{one.tag} was answered otherwise before",
+                    message,
+                )
             return
         answer = Refused(message.get("errorData"))
         if not self._oracle.ever(one.path, one.args, one.since, answer):
-            self._fail(held, f"{one.tag} cannot have failed so", message)
+            self._fail(held, Property.FAILURE, f"{one.tag} cannot have failed so", message)
         del self.pending[message["requestId"]]
+
+    def _hear_action(self, held: Connection, message: dict[str, Any]) -> None:
+        tag = self.actions.pop(message["requestId"], None)
+        if tag is None or not message["success"]:
+            return
+        if not self._oracle.was_seen(tag, message["result"]):
+            self._fail(held, Property.ANSWER, f"{tag} was not to be seen so", message)
 
     def _hear_transition(self, held: Connection, message: dict[str, Any]) -> None:
         start, end = _version(message["startVersion"]), _version(message["endVersion"])
         if start != held.version or any(a < b for a, b in zip(end, start, strict=True)):
             self._fail(
-                held, f"version continuity, the client is at {held.version}", message
+                held,
+                Property.CONTINUITY,
+                f"version continuity, the client is at {held.version}",
+                message,
             )
         if end[2] < self._top:
-            self._fail(held, f"time ran backwards from {self._top}", message)
+            self._fail(held, Property.TIME, f"time ran backwards from {self._top}", message)
         held.version, self._top = end, end[2]
         self._world.stats["transitions"] += 1
         for change in message["modifications"]:
@@ -176,20 +203,27 @@ class Listener:
             case _:
                 value = Refused(change.get("errorData"))
         if query in held.view and held.view[query] == value:
-            self._fail(held, f"query {query} did not change", message)
+            self._fail(held, Property.FRUGALITY, f"query {query} did not change", message)
         held.view[query] = value
 
     def _check_view(self, held: Connection, message: dict[str, Any]) -> None:
         query_set, identity, ts = held.version
         if query_set >= len(held.sets) or identity >= len(held.users):
-            self._fail(held, "a version that was never asked for", message)
+            self._fail(
+                held, Property.PROTOCOL, "a version that was never asked for", message
+            )
         wanted = held.sets[query_set]
         held.view = {i: value for i, value in held.view.items() if i in wanted}
         state, who = self._oracle.at(ts), held.users[identity]
         for i, query in wanted.items():
             if i not in held.view or not query.holds(held.view[i], state, who):
                 expected = query.expected(state, who)
-                self._fail(held, f"query {i} {query}, replayed: {expected}", message)
+                self._fail(
+                    held,
+                    Property.TRANSITION,
+                    f"query {i} {query}, replayed: {expected}",
+                    message,
+                )
 
     def _settle(self, held: Connection, message: dict[str, Any]) -> None:
         """Resolve the promises whose effects are seen now."""
@@ -197,15 +231,40 @@ class Listener:
             took = self._oracle.asked[one.tag].ts
             if one.ts is not None and one.ts <= held.version[2]:
                 if not held.version[0]:
-                    self._fail(held, f"{one.tag} resolved over an empty view", message)
+                    self._fail(
+                        held,
+                        Property.OWN_WRITES,
+                        f"{one.tag} resolved over an empty view",
+                        message,
+                    )
+                self._check_own_write(held, one, message)
                 del self.pending[number]
             elif one.ts is None and took is not None and took <= held.version[2]:
                 if one.first == held.name and held.version[0]:
-                    self._fail(held, f"effects of {one.tag} before its response", message)
+                    self._fail(
+                        held,
+                        Property.OWN_WRITES,
+                        f"effects of {one.tag} before its response",
+                        message,
+                    )
                 self._world.stats["replayed, seen before the response"] += 1
 
-    def _fail(self, held: Connection, why: str, message: dict[str, Any]) -> None:
-        raise Broken(f"{held.name}: {why}: {json.dumps(message)[:600]}")
+    def _check_own_write(
+        self, held: Connection, one: Pending, message: dict[str, Any]
+    ) -> None:
+        """See that the queries that were asked for before the mutation are in view.
+
+        Where the gateway loses the order of frames, a mutation may overtake them.
+        """
+        ordered = self._world.profile.ordered
+        if ordered and one.first == held.name and held.version[0] < one.query_set:
+            why = f"{one.tag} resolved, and query set {one.query_set} is not shown"
+            self._fail(held, Property.OWN_WRITES, why, message)
+
+    def _fail(
+        self, held: Connection, broken: Property, why: str, message: dict[str, Any]
+    ) -> None:
+        raise Broken(broken, f"{held.name}: {why}: {json.dumps(message)[:600]}")
 
 
 def _version(found: Mapping[str, Any]) -> Version:

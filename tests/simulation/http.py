@@ -8,11 +8,12 @@ from chalicelib.engine.backend import Backend
 from chalicelib.engine.errors import EngineError, OutcomeUnknown
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.log import ORIGIN
 from tests.simulation.app.schema import KEYS
 from tests.simulation.client import USERS, any_mutation
 from tests.simulation.oracle import Asked, Oracle, Refused, evaluate, perform
 from tests.simulation.platform import Platform, user
-from tests.simulation.world import Broken
+from tests.simulation.properties import Broken, Property
 
 MOST_OF_STORM = 100
 """Entries in the log at which a storm ends."""
@@ -32,9 +33,9 @@ class HttpCaller:
         profile = self._world.profile
         span_ms = profile.think_ms[1] * profile.acts[1] / 2
         for _ in range(profile.http):
-            self._world.at(self._world.between((50, span_ms)), self._call)
+            self._world.cause("http", self._world.between((50, span_ms)), self._call)
         for _ in range(profile.storm):
-            self._world.at(self._world.between((50, 300)), self._storm)
+            self._world.cause("storm", self._world.between((50, 300)), self._storm)
 
     def _call(self) -> None:
         choice = self._world.random.random()
@@ -59,7 +60,10 @@ class HttpCaller:
             outcome = backend.call(call, "query")
             self._check_query(path, args, who, outcome)
             if outcome.ts < head:
-                raise Broken(f"a query at {outcome.ts} missed what was there at {head}")
+                raise Broken(
+                    Property.RECENT,
+                    f"a query at {outcome.ts} missed what was there at {head}",
+                )
 
         self._platform.invoke("query", work)
 
@@ -98,9 +102,12 @@ class HttpCaller:
         self, path: str, args: dict[str, Any], who: str | None, outcome: Outcome
     ) -> None:
         expected = evaluate(path, args, self._oracle.at(outcome.ts), who)
+        told = f"{path} {args} by {who or 'nobody'} at {outcome.ts - ORIGIN}"
+        self._world.note(f"HTTP {told}: {_answer(outcome)}")
         if _answer(outcome) != expected:
             raise Broken(
-                f"{path} {args} at {outcome.ts} gave {_answer(outcome)}, replayed: {expected}"
+                Property.ANSWER,
+                f"{path} {args} at {outcome.ts} gave {_answer(outcome)}, replayed: {expected}",
             )
 
     def _mutate(self, done: Callable[[], None] = lambda: None) -> None:
@@ -124,11 +131,21 @@ class HttpCaller:
                 self.failed.append(tag)
                 expected, _ = perform(path, args, self._oracle.at(outcome.ts), who)
                 if answer != expected:
-                    raise Broken(f"{tag} failed with {answer}, replayed: {expected}")
-            elif asked.ts != outcome.ts:
-                raise Broken(f"{tag} was answered for {outcome.ts} and is at {asked.ts}")
+                    raise Broken(
+                        Property.FAILURE,
+                        f"{tag} failed with {answer}, replayed: {expected}",
+                    )
+            elif asked.ts != outcome.ts or not self._is_result(outcome, answer):
+                raise Broken(
+                    Property.RESPONSE,
+                    f"{tag} was answered for {outcome.ts} and is at {asked.ts}",
+                )
 
         self._platform.invoke("mutation", work, done=done)
+
+    def _is_result(self, outcome: Outcome, answer: Any) -> bool:
+        """Tell whether an answer is that which its entry keeps."""
+        return bool(json.loads(self._oracle.entry(outcome.ts).result or b"null") == answer)
 
 
 def _answer(outcome: Outcome) -> Any:

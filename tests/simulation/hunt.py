@@ -6,8 +6,9 @@ import time
 from collections import Counter
 
 from tests.simulation.profiles import PROFILES
+from tests.simulation.properties import Broken
 from tests.simulation.run import run
-from tests.simulation.world import Broken
+from tests.simulation.shrink import shrink, story
 
 BROKEN = 3
 """Exit status when a property does not hold; others are those of Python."""
@@ -23,6 +24,9 @@ def main() -> int:
     parser.add_argument(
         "--trace", action="store_true", help="print everything that happens"
     )
+    parser.add_argument(
+        "--shrink", action="store_true", help="tell a short story of a broken one"
+    )
     options = parser.parse_args()
     stats: Counter[str] = Counter()
     broken, digest, began = 0, 0, time.process_time()
@@ -34,7 +38,9 @@ def main() -> int:
             digest = digest * 31 + done.world.digest & 0xFFFFFFFF
         except Broken as why:
             broken += 1
-            print(f"{options.profile} {why}", flush=True)
+            print(f"{options.profile} seed {seed}: {why}", flush=True)
+            if options.shrink:
+                _shrink(options.profile, seed)
             if not options.all:
                 break
     told = ", ".join(f"{number} {name}" for name, number in stats.most_common())
@@ -43,6 +49,12 @@ def main() -> int:
     )
     print(f"{time.process_time() - began:.1f} s", file=sys.stderr)
     return BROKEN if broken else 0
+
+
+def _shrink(profile: str, seed: int) -> None:
+    shrunk = shrink(seed, PROFILES[profile])
+    if shrunk is not None:
+        print(story(shrunk))
 
 
 if __name__ == "__main__":

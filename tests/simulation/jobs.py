@@ -14,7 +14,7 @@ from tests.simulation.app.chores import LABOURS
 from tests.simulation.app.schema import KEYS
 from tests.simulation.oracle import MARKS_TABLE, Asked, Oracle
 from tests.simulation.platform import Platform, user
-from tests.simulation.world import Broken
+from tests.simulation.properties import Broken, Property
 
 LEADS = {
     "pending": {"inProgress", "success", "failed", "canceled"},
@@ -53,9 +53,15 @@ class Ledger:
             elif write.table == self.number:
                 ran |= self._change(entry, write)
         if ran - made:
-            raise Broken(f"{ran - made} are said to have run at {entry.ts}, and did not")
+            raise Broken(
+                Property.JOBS,
+                f"{ran - made} are said to have run at {entry.ts}, and did not",
+            )
         if entry.path == "chores:due" and made != ran:
-            raise Broken(f"{made} ran at {entry.ts} beside the end of their jobs: {ran}")
+            raise Broken(
+                Property.JOBS,
+                f"{made} ran at {entry.ts} beside the end of their jobs: {ran}",
+            )
 
     def _change(self, entry: Entry, write: Write) -> set[str]:
         """Follow one job; return the tag if it is a mutation that has run."""
@@ -66,7 +72,9 @@ class Ledger:
         if before is None:
             self._check_new(entry, after)
         elif kind(after) not in LEADS.get(kind(before), {kind(before)}):
-            raise Broken(f"a job went from {before} to {after} at {entry.ts}")
+            raise Broken(
+                Property.JOBS, f"a job went from {before} to {after} at {entry.ts}"
+            )
         if kind(after) != "success" or kind(before or {}) == "success":
             return set()
         self.late_ms.append(after["completedTime"] - after["scheduledTime"])
@@ -77,7 +85,10 @@ class Ledger:
         by = [one for one in self.jobs.values() if tag(one) + ">" == tag(job)]
         off = bool(by) and kind(by[0]) == "canceled"
         if kind(job) != ("canceled" if off else "pending"):
-            raise Broken(f"{tag(job)} was scheduled at {entry.ts} as {kind(job)} by {by}")
+            raise Broken(
+                Property.JOBS,
+                f"{tag(job)} was scheduled at {entry.ts} as {kind(job)} by {by}",
+            )
 
     def ends(self) -> Counter[str]:
         """How many jobs have ended in which way."""
@@ -89,18 +100,18 @@ class Ledger:
             name, state = job["name"], kind(job)
             times = LABOURS[tag(job)]
             if state in OPEN:
-                raise Broken(f"forgotten: {job}")
+                raise Broken(Property.JOBS, f"forgotten: {job}")
             if name == "chores.js:due" and state == "failed":
-                raise Broken(f"failed for no reason of its own: {job}")
+                raise Broken(Property.JOBS, f"failed for no reason of its own: {job}")
             if name == "chores.js:refused" and state == "success":
-                raise Broken(f"succeeded, which it cannot: {job}")
+                raise Broken(Property.JOBS, f"succeeded, which it cannot: {job}")
             if name == "chores.js:labour" and state == "success" and not times:
-                raise Broken(f"succeeded without having run: {job}")
+                raise Broken(Property.JOBS, f"succeeded without having run: {job}")
             if oracle.asked[tag(job)].ts is not None and state == "pending":
-                raise Broken(f"ran, and does not say so: {job}")
+                raise Broken(Property.JOBS, f"ran, and does not say so: {job}")
         for labour, times in LABOURS.items():
             if times > 1:
-                raise Broken(f"the action {labour} ran {times} times")
+                raise Broken(Property.JOBS, f"the action {labour} ran {times} times")
 
 
 def kind(job: dict[str, Any]) -> str:
@@ -125,7 +136,7 @@ class JobCaller:
         """Plan all of it."""
         profile = self._world.profile
         for _ in range(profile.jobs):
-            self._world.at(self._world.between((50, profile.jobs_ms)), self._act)
+            self._world.cause("job", self._world.between((50, profile.jobs_ms)), self._act)
 
     def _act(self) -> None:
         if self._world.random.random() < 0.25:
@@ -169,6 +180,6 @@ class JobCaller:
                 return  # nobody waits for the answer
             retryable = getattr(failure and failure.error, "retryable", False)
             if failure is not None and not retryable:
-                raise Broken(f"{path} {args} failed: {failure.reason}")
+                raise Broken(Property.JOBS, f"{path} {args} failed: {failure.reason}")
 
         self._platform.invoke("scheduling", work)

@@ -10,7 +10,7 @@ from chalicelib.engine.database.catalogue import FIRST_USER_NUMBER
 from chalicelib.engine.log import ORIGIN, Entry
 from chalicelib.engine.values.ids import decode_id
 from tests.simulation.app.schema import KEYS, MANY
-from tests.simulation.world import Broken
+from tests.simulation.properties import Broken, Property
 
 MARKS_TABLE = FIRST_USER_NUMBER
 """The number of the app's only table."""
@@ -137,13 +137,15 @@ class Oracle:
     def committed(self, entry: Entry) -> None:
         """Take in an entry, and see whether it is what ought to be there."""
         if entry.ts != self.head + 1:
-            raise Broken(f"the log has a gap before {entry.ts}")
+            raise Broken(Property.LOG, f"the log has a gap before {entry.ts}")
         before, after = self._states[-1], self._replayed(entry)
         self.entries.append(entry)
         self._states.append(after)
         made = [after[i].tag for i in after if i not in before]
         if made:
             self._check(entry, made, before, after)
+        elif after != before:
+            raise Broken(Property.ONCE, f"nobody asked for what {entry.path} did")
 
     def _replayed(self, entry: Entry) -> State:
         state = dict(self._states[-1])
@@ -152,7 +154,10 @@ class Oracle:
                 continue  # the engine's own
             held = state.get(write.id)
             if (held is None) != (write.before is None):
-                raise Broken(f"{entry.path} at {entry.ts} did not see what it overwrote")
+                raise Broken(
+                    Property.REPLAY,
+                    f"{entry.path} at {entry.ts} did not see what it overwrote",
+                )
             if write.after is None:
                 state.pop(write.id)
             else:
@@ -166,31 +171,41 @@ class Oracle:
         tag = made[0]
         asked = self.asked[tag]
         if len(made) > 1 or asked.ts is not None:
-            raise Broken(f"{tag} took effect twice, at {asked.ts} and {entry.ts}")
+            raise Broken(
+                Property.ONCE, f"{tag} took effect twice, at {asked.ts} and {entry.ts}"
+            )
         asked.ts = entry.ts
         author = next(mark.author for mark in after.values() if mark.tag == tag)
         if author not in asked.allowed:
             raise Broken(
-                f"{tag} ran as {author}, allowed are {sorted(map(str, asked.allowed))}"
+                Property.IDENTITY,
+                f"{tag} ran as {author}, allowed are {sorted(map(str, asked.allowed))}",
             )
         answer, marks = perform(asked.path, asked.args, before, author)
         if sorted(map(str, marks)) != sorted(map(str, after.values())):
-            raise Broken(f"{tag} at {entry.ts} did not do what it does on its own")
+            raise Broken(
+                Property.REPLAY, f"{tag} at {entry.ts} did not do what it does on its own"
+            )
         if asked.path == "marks:add":
             answer = next(w.document_id for w in entry.writes if w.id not in before)
         if entry.path.startswith("chores:"):
             return  # its answer is that of another one
         if entry.path != "marks:work" and json.loads(entry.result or b"null") != answer:
-            raise Broken(f"{tag} at {entry.ts} read {entry.result!r}, there was {answer}")
+            raise Broken(
+                Property.REPLAY,
+                f"{tag} at {entry.ts} read {entry.result!r}, there was {answer}",
+            )
         if asked.session is not None:
             self._check_request(entry, asked, tag)
 
     def _check_request(self, entry: Entry, asked: Asked, tag: str) -> None:
         request, session = entry.request, asked.session or ""
         if request is None or (request.session, request.number) != (session, asked.number):
-            raise Broken(f"{tag} was committed as {request}")
+            raise Broken(Property.ORDER, f"{tag} was committed as {request}")
         if asked.number < self._latest.get(session, -1):
-            raise Broken(f"{tag} took effect after request {self._latest[session]}")
+            raise Broken(
+                Property.ORDER, f"{tag} took effect after request {self._latest[session]}"
+            )
         self._latest[session] = asked.number
 
     def any_id(self, random: Random) -> str | None:
@@ -202,6 +217,12 @@ class Oracle:
             if write.table == MARKS_TABLE
         ]
         return random.choice(written) if written else None
+
+    def was_seen(self, tag: str, answer: bool) -> bool:
+        """Tell whether a query after a mutation could have shown its mark, or not have."""
+        asked = self.asked[tag]
+        later = self._states[asked.ts - ORIGIN :] if asked.ts is not None else []
+        return any(answer == any(m.tag == tag for m in s.values()) for s in later)
 
     def ever(self, path: str, args: Mapping[str, Any], since: int, answer: Any) -> bool:
         """Tell whether a mutation that leaves nothing could have answered so since then."""

@@ -28,11 +28,14 @@ from tests.simulation.dynamo_ports import (
     TornDynamoPersistence,
     TornDynamoSubscriptions,
 )
+from tests.simulation.faults import HABITS
 from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.grouped import GroupedPersistence
+from tests.simulation.properties import Broken, Property
+from tests.simulation.queue import Queue
 from tests.simulation.storage import TornPersistence
 from tests.simulation.turns import VirtualLock, VirtualTurns
-from tests.simulation.world import Broken, Killed, World, WorldClock, WorldIds
+from tests.simulation.world import Killed, World, WorldClock, WorldIds
 
 TICK_MS = 15_000.0
 SWEEP_TICKS = 4
@@ -63,7 +66,7 @@ def verify(message: Authenticate) -> Caller:
 def report(error: Exception, path: str, request_id: str) -> None:
     """Refuse failures that are neither the app's nor the engine's own."""
     if not isinstance(error, AppError | EngineError):
-        raise Broken(f"{path} failed: {error!r}") from error
+        raise Broken(Property.CRASH, f"{path} failed: {error!r}") from error
 
 
 @dataclass(slots=True, eq=False)
@@ -72,25 +75,6 @@ class Process:
 
     backend: Backend
     busy: bool = False
-
-
-class Queue:
-    """The port of jobs: each message once or twice, again if its handler died."""
-
-    def __init__(self, platform: "Platform") -> None:
-        self._platform = platform
-
-    def send(self, body: bytes, *, delay_ms: float = 0) -> None:
-        """Deliver a message later."""
-        world = self._platform.world
-        world.pause()
-        if b'"type":"run"' in body and world.chance(world.faults.forgotten):
-            world.stats["forgotten hints"] += 1
-            return
-        twice = not world.profile.ordered and world.chance(0.25)
-        for _ in range(1 + twice):
-            self._platform.start_job(body, delay_ms + world.between((0, 60)))
-        world.pause(errors=False)
 
 
 class Platform:
@@ -123,7 +107,7 @@ class Platform:
             sessions=self.sessions,
             subscriptions=self.subscriptions,
             gateway=self.gateway,
-            jobs=Queue(self),
+            jobs=Queue(world, self.start_job),
             clock=WorldClock(world),
             ids=WorldIds(world),
             cursors=SivCursors(b"a test"),
@@ -184,7 +168,7 @@ class Platform:
                 again()
             except Exception as error:
                 if not getattr(error, "retryable", False):
-                    raise Broken(f"{kind} raised {error!r}") from error
+                    raise Broken(Property.CRASH, f"{kind} raised {error!r}") from error
                 again()
             process.busy = False
             done()
@@ -192,14 +176,15 @@ class Platform:
         self.world.spawn(kind, body, delay_ms=delay_ms, fragile=fragile, killed=again)
 
     def _enter(self) -> Process:
-        profile, random = self.world.profile, self.world.random
+        profile = self.world.profile
         if profile.ordered:
             if not self._processes:
                 self._processes.append(Process(self.backend()))
             return self._processes[0]
         idle = [process for process in self._processes if not process.busy]
-        if idle and (len(self._processes) >= profile.processes or random.random() < 0.9):
-            process = random.choice(idle)
+        is_full = len(self._processes) >= profile.processes
+        if idle and (is_full or not self.world.chance(HABITS.new_process)):
+            process = self.world.random.choice(idle)
         else:
             process = Process(self.backend())
             self._processes.append(process)
@@ -259,8 +244,11 @@ class Platform:
     def _stream(self, entry: Entry) -> None:
         self._committed(entry)
         world = self.world
-        for _ in range(1 if world.profile.ordered else world.random.choice((1, 1, 2))):
-            first = entry.ts - (world.random.randrange(3) if world.chance(0.2) else 0)
+        twice = not world.profile.ordered and world.chance(HABITS.stream_twice)
+        for _ in range(1 + twice):
+            first = entry.ts - (
+                world.random.randrange(3) if world.chance(HABITS.stream_again) else 0
+            )
             self._report(first, entry.ts, world.between(world.profile.stream_ms))
 
     def _report(self, first: int, last: int, delay_ms: float) -> None:

@@ -2,31 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-Range = tuple[float, float]
-"""Bounds of a duration in milliseconds, between which it is drawn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
-    """Chances, each of one port call (or of one act of a client) going wrong.
-
-    ``kill``: the invocation ends there. ``freeze``: it sleeps for ``freeze_ms``. ``error``:
-    the storage answers that it does not work. ``lost_put``: an append is not answered.
-    ``lost_post``: a post is not answered. ``cut``: the client's socket dies.
-    ``forgotten``: a hint that a job is due is lost.
-    """
-
-    kill: float = 0.002
-    freeze: float = 0.0006
-    freeze_ms: Range = (1_000, 70_000)
-    error: float = 0.0006
-    lost_put: float = 0.02
-    lost_post: float = 0.01
-    cut: float = 0.03
-    forgotten: float = 0.05
-
-
-NONE = Faults(kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0, forgotten=0)
+from tests.simulation.faults import NONE, Faults, Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

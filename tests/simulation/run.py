@@ -8,6 +8,7 @@ from chalicelib.engine.log import Entry
 from tests.simulation.app.chores import LABOURS
 from tests.simulation.background import Background
 from tests.simulation.blobs import Shelf, impatience
+from tests.simulation.chance import Chance, Root
 from tests.simulation.checks import check_counts, check_failures, check_rows
 from tests.simulation.client import SILENCE_MS, Client
 from tests.simulation.files import FileCaller
@@ -17,7 +18,7 @@ from tests.simulation.limits import small_limits
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import TICK_MS, Platform
 from tests.simulation.profiles import Profile
-from tests.simulation.world import Broken, World
+from tests.simulation.world import World
 
 NIGHT_MS = 25 * 60 * 60 * 1000.0
 """Longer than the log is kept for sure."""
@@ -32,9 +33,13 @@ class Simulation:
     """One seeded run."""
 
     def __init__(
-        self, seed: int, profile: Profile, trace: Callable[[str], None] | None = None
+        self,
+        seed: int,
+        profile: Profile,
+        trace: Callable[[str], None] | None = None,
+        root: Root = Chance,
     ) -> None:
-        world = self.world = World(seed, profile)
+        world = self.world = World(seed, profile, root)
         world.trace = trace
         self.oracle, self.ledger, self.shelf = Oracle(), Ledger(), Shelf()
         LABOURS.clear()
@@ -42,10 +47,11 @@ class Simulation:
         self.platform.backend().deploy("v1")
         world.begin()
         low, high = profile.clients
-        self.clients = [
+        clients = [
             Client(name, self.platform, self.oracle, world.random.randint(*profile.acts))
             for name in "xyzuvw"[: world.random.randint(low, high)]
         ]
+        self.clients = [client for client in clients if client.is_there]
         self.http = HttpCaller(self.platform, self.oracle)
         self.background = Background(self.platform, self.oracle)
         self.jobs = JobCaller(self.platform, self.oracle, self.ledger)
@@ -67,8 +73,8 @@ class Simulation:
     def _live(self) -> None:
         world = self.world
         for client in self.clients:
-            world.at(world.between((0, 100)), client.open)
-            world.at(200, client.live)
+            world.at(world.between((0, 100)), client.open, chance=client.chance)
+            world.at(200, client.live, chance=client.chance)
         self.http.start()
         self.background.start()
         self.jobs.start()
@@ -89,7 +95,7 @@ class Simulation:
         self.world.sleep_through(NIGHT_MS, wake_ms=self.world.between((0, 300)))
         for client in self.clients:
             client.left = self.world.random.randint(*self.world.profile.acts)
-            self.world.at(0, client.live)
+            self.world.at(0, client.live, chance=client.chance)
         self.http.start()
         for _ in range(3):
             self.world.at(self.world.between((0, 200)), self._keep_house)
@@ -149,17 +155,17 @@ def _applied(_: int) -> None:
 
 
 def run(
-    seed: int, profile: Profile, trace: Callable[[str], None] | None = None
+    seed: int,
+    profile: Profile,
+    trace: Callable[[str], None] | None = None,
+    root: Root = Chance,
 ) -> Simulation:
     """Run one seed, and return what became of it.
 
     Raises:
-        Broken: a property does not hold; the message names the seed.
+        Broken: a property does not hold.
     """
-    try:
-        with small_limits() if profile.small else nullcontext(), impatience():
-            simulation = Simulation(seed, profile, trace)
-            simulation.run()
-    except Broken as why:
-        raise Broken(f"seed {seed}: {why}") from why
+    with small_limits() if profile.small else nullcontext(), impatience():
+        simulation = Simulation(seed, profile, trace, root)
+        simulation.run()
     return simulation

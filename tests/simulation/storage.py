@@ -7,7 +7,10 @@ from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.errors import OutcomeUnknown
 from chalicelib.engine.log import Entry, IndexKey, Row, newest_rows
 from chalicelib.engine.persistence import Interval, Marks, Page
-from tests.simulation.world import Broken, World
+from tests.simulation.faults import HABITS
+from tests.simulation.properties import Broken, Property
+from tests.simulation.story import committed
+from tests.simulation.world import World
 
 T = TypeVar("T")
 
@@ -37,11 +40,12 @@ class TornPersistence:
         """Put an entry, or seem not to."""
         world = self._world
         world.pause()
-        if world.chance(world.faults.lost_put):
-            world.stats["lost puts"] += 1
-            if world.chance(0.7):
+        if world.strikes("lost_put"):
+            if world.chance(HABITS.put_lands):
                 # It lands all the same: before the next try is answered, or long after.
-                land_ms = world.between((0, 40) if world.chance(0.7) else (40, 2000))
+                land_ms = world.between(
+                    (40, 2000) if world.chance(HABITS.put_late) else (0, 40)
+                )
                 world.at(land_ms, lambda: self._land_late(entry))
             world.sleep(world.between((10, 60)))
             raise OutcomeUnknown("simulated")
@@ -86,11 +90,13 @@ class TornPersistence:
 
     def _land(self, entry: Entry) -> Entry | None:
         if entry.ts <= self._inner.marks().horizon:
-            raise Broken(f"an entry was put at {entry.ts}, where the log was trimmed")
+            raise Broken(
+                Property.LOG, f"an entry was put at {entry.ts}, where the log was trimmed"
+            )
         held = self._inner.append(entry)
         if held is None:
             self.log.append(entry)
-            self._world.note(f"log {entry.ts & 0xFFFFFF} {entry.path} {entry.request}")
+            self._world.note(committed(entry))
             if self.applies_at_once:
                 self._inner.apply([entry])
                 self._inner.advance(entry.ts - 1, entry.ts)
@@ -112,7 +118,7 @@ class TornPersistence:
             elif not missed:
                 found.append(held[0])
             position += 1
-            if world.chance(0.3):
+            if world.chance(HABITS.torn_read):
                 world.sleep(world.between((0, 3)))
         world.pause()
         return tuple(found)
@@ -142,7 +148,7 @@ class TornPersistence:
             step = min(world.random.randint(1, 3), limit - len(rows))
             page = self._inner.scan(interval, reverse=reverse, limit=step)
             rows += page.rows
-            if page.resume is None or len(rows) == limit or world.chance(0.1):
+            if page.resume is None or len(rows) == limit or world.chance(HABITS.short_page):
                 break
             low, high = interval.low, interval.high
             low, high = (low, page.resume) if reverse else (page.resume, high)

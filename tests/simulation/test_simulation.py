@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.profiles import PROFILES
+from tests.simulation.properties import Broken
 from tests.simulation.run import run
 from tests.simulation.seeds import SEEDS
-from tests.simulation.world import Broken
 
 MORE = int(os.environ.get("GEOFLOW_SIMULATION_SEEDS", "0"))
 FIRST = int(os.environ.get("GEOFLOW_SIMULATION_FIRST", "0"))
@@ -38,7 +38,7 @@ def test_whatever_anybody_was_told_is_a_serial_replay_of_the_log(
             done = run(seed, PROFILES[profile])
         except Broken as why:
             pytest.fail(
-                f"{why}\nreplay: python -m tests.simulation.hunt '{profile}' --first {seed} --trace"
+                f"seed {seed}: {why}\nreplay: python -m tests.simulation.hunt '{profile}' --first {seed} --trace"
             )
         stats.update(done.world.stats)
         stats["entries"] += len(done.oracle.entries)

@@ -2,7 +2,7 @@
 
 Each invocation is a greenlet. At every port call it goes to sleep for as long as the call takes,
 so that others run meanwhile; whether it survives the call is decided there, too. All chance
-comes from one seeded source, so that a seed replays exactly.
+follows from the seed, so that a seed replays exactly.
 """
 
 from collections import Counter
@@ -10,19 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from random import Random
 from zlib import crc32
 
 from greenlet import getcurrent, greenlet
 
 from chalicelib.engine.errors import StorageUnavailable
-from tests.simulation.profiles import NONE, Faults, Profile, Range
+from tests.simulation.chance import Chance, Root
+from tests.simulation.faults import NONE, Faults, Range
+from tests.simulation.profiles import Profile
+from tests.simulation.properties import Broken, Property
 
 BEGINNING_MS = 1.8e12
-
-
-class Broken(BaseException):
-    """A property does not hold. Not an Exception: nothing in the engine may catch it."""
 
 
 class Killed(BaseException):
@@ -41,8 +39,9 @@ class Invocation:
 class World:
     """The clock, the queue of what is to happen, and chance."""
 
-    def __init__(self, seed: int, profile: Profile) -> None:
-        self.random, self.profile = Random(seed), profile
+    def __init__(self, seed: int, profile: Profile, root: Root = Chance) -> None:
+        self._root = self.random = root(seed)
+        self.profile = profile
         self.faults: Faults = NONE
         self.now_ms = BEGINNING_MS
         self.calm_ms = float("inf")
@@ -50,7 +49,7 @@ class World:
         self.digest = 0
         self.trace: Callable[[str], None] | None = None
         self.current: Invocation | None = None
-        self._queue: list[tuple[float, int, bool, Callable[[], None]]] = []
+        self._queue: list[tuple[float, int, bool, Chance, Callable[[], None]]] = []
         self._awaited = 0
         self._number = count()
         self._until_ms = BEGINNING_MS
@@ -65,17 +64,39 @@ class World:
         return bounds[0] + (bounds[1] - bounds[0]) * self.random.random()
 
     def chance(self, probability: float) -> bool:
-        """Draw whether something happens."""
-        return probability > 0 and self.random.random() < probability
+        """Draw whether something happens; the calmest draw, 0, says no."""
+        return probability > 0 and 1 - self.random.random() < probability
+
+    def strikes(self, fault: str) -> bool:
+        """Draw whether one of the profile's faults happens, and count it."""
+        struck = self.chance(getattr(self.faults, fault))
+        if struck:
+            self.stats[fault] += 1
+            who = self.current.kind if self.current is not None else "network"
+            self.note(f"{who}: {fault.replace('_', ' ')}")
+        return struck
 
     def at(
-        self, delay_ms: float, happens: Callable[[], None], *, awaited: bool = True
+        self,
+        delay_ms: float,
+        happens: Callable[[], None],
+        *,
+        awaited: bool = True,
+        chance: Chance | None = None,
     ) -> None:
-        """Let something happen later. What is not ``awaited`` may be left over at the end."""
+        """Let something happen later. What is not ``awaited`` may be left over at the end.
+
+        ``chance`` is what it draws from; without one it draws from where it came from.
+        """
         self._awaited += awaited
-        heappush(
-            self._queue, (self.now_ms + delay_ms, next(self._number), awaited, happens)
-        )
+        place = self.now_ms + delay_ms, next(self._number)
+        heappush(self._queue, (*place, awaited, chance or self.random, happens))
+
+    def cause(self, label: str, delay_ms: float, happens: Callable[[], None]) -> None:
+        """Let something happen later that a run could do without."""
+        chance = self.random.child(label)
+        if not chance.is_dropped:
+            self.at(delay_ms, happens, chance=chance)
 
     def run(self, duration_ms: float | None = None) -> None:
         """Let happen what does within a time; without one, until nothing is awaited."""
@@ -84,14 +105,15 @@ class World:
         while self._queue and self._queue[0][0] <= self._until_ms:
             if duration_ms is None and not self._awaited:
                 break
-            self.now_ms, _, awaited, happens = heappop(self._queue)
+            self.now_ms, _, awaited, self.random, happens = heappop(self._queue)
             self._awaited -= awaited
             happens()
             if self._broken is not None:
                 raise self._broken
             steps += 1
             if steps > 200_000:
-                raise Broken("never at rest")
+                raise Broken(Property.REST, "there is no end")
+        self.random = self._root
         if duration_ms is not None:
             self.now_ms = self._until_ms
 
@@ -141,12 +163,12 @@ class World:
                 body()
             except Killed:
                 if not self._closed:
-                    self.stats["killed"] += 1
                     killed()
             except BaseException as error:  # noqa: BLE001 - raised in the scheduler
                 self._broken = error
 
-        self.at(delay_ms, self._resumption(invocation, greenlet(run, self._hub)))
+        resumption = self._resumption(invocation, greenlet(run, self._hub))
+        self.at(delay_ms, resumption, chance=self.random.child(kind))
         return invocation
 
     def _resumption(self, invocation: Invocation, thread: greenlet) -> Callable[[], None]:
@@ -194,18 +216,19 @@ class World:
         if not invocation.fragile:
             self.sleep(self.between(profile.handler_ms))
             return
-        bad = self.random.random()
+        bad = 1 - self.random.random()
         if bad < faults.kill:
+            self.stats["kill"] += 1
             self.note(f"{invocation.kind} is killed")
             invocation.dead = True
             raise Killed
         if bad < faults.kill + faults.freeze:
-            self.stats["frozen"] += 1
+            self.stats["freeze"] += 1
             self.note(f"{invocation.kind} freezes")
             self.sleep(self.between(faults.freeze_ms))
         elif bad < faults.kill + faults.freeze + faults.error:
             if errors:
-                self.stats["storage errors"] += 1
+                self.stats["error"] += 1
                 self.note(f"{invocation.kind} is refused by the storage")
                 raise StorageUnavailable("simulated")
         elif self.chance(profile.stall):

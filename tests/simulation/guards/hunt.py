@@ -38,13 +38,13 @@ def seek(guard: Guard, first: int, count: int) -> Hunt:
     began = time.process_time()
     run = import_module("tests.simulation.run").run
     profile = import_module("tests.simulation.profiles").PROFILES[guard.profile]
-    broken = import_module("tests.simulation.world").Broken
+    broken = import_module("tests.simulation.properties").Broken
     found, said, tried = None, f"nothing in {count} seeds", count
     for seed in range(first, first + count):
         try:
             run(seed, profile)
         except broken as why:
-            found, said, tried = seed, str(why).partition(": ")[2], seed - first + 1
+            found, said, tried = seed, str(why), seed - first + 1
             break
     return Hunt(
         guard=guard.name,
@@ -53,6 +53,15 @@ def seek(guard: Guard, first: int, count: int) -> Hunt:
         tried=tried,
         cpu_s=time.process_time() - began,
     )
+
+
+def tell(guard: Guard, seed: int, limit_s: float) -> str:
+    """Shrink a seed that misses a guard to a story, in a process like that of ``seek``."""
+    import_edited(guard.edits)
+    profile = import_module("tests.simulation.profiles").PROFILES[guard.profile]
+    shrinking = import_module("tests.simulation.shrink")
+    shrunk = shrinking.shrink(seed, profile, limit_s)
+    return str(shrinking.story(shrunk)) if shrunk is not None else ""
 
 
 @contextmanager
