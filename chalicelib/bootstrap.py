@@ -134,6 +134,7 @@ def assemble(
         report=telemetry.error,
         observe=telemetry.observed,
         say=telemetry.said,
+        reran=telemetry.reran,
     )
     return Deployment(
         settings=settings,

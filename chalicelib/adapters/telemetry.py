@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import AppError, EngineError
+from chalicelib.engine.sync.reruns import Rerun
 
 SERVICE: Final = "geoflow"
 """Name under which logs and metrics are found."""
@@ -48,6 +49,19 @@ class Telemetry:
                 ", ".join(found.full_scans),
             )
         self.log.debug("%s: %s", path, found)
+
+    def reran(self, rerun: Rerun) -> None:
+        """Log why a live query was run again, for whoever looks closely."""
+        cause = rerun.cause
+        self.log.debug(
+            "%s of %s: %s at %s by %s, %s",
+            rerun.path,
+            rerun.connection,
+            cause.why,
+            cause.ts,
+            cause.path or "nobody",
+            "sent" if rerun.sent else "unchanged",
+        )
 
     def said(self, path: str, lines: tuple[str, ...]) -> None:
         """Log what a function had to say, each ``[LEVEL] text`` on its level."""

@@ -46,6 +46,7 @@ from chalicelib.engine.ports import (
 )
 from chalicelib.engine.sync.actor import Actors
 from chalicelib.engine.sync.conversation import ActionJob, Services
+from chalicelib.engine.sync.explain import Explainer
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import (
     ActionDone,
@@ -55,6 +56,8 @@ from chalicelib.engine.sync.messages import (
     encode,
 )
 from chalicelib.engine.sync.outbox import action_response
+from chalicelib.engine.sync.reruns import Rerun, Reruns
+from chalicelib.engine.sync.reruns import ignore as hear_nothing
 from chalicelib.engine.sync.transition import Mover
 from chalicelib.engine.upkeep import Upkeep
 
@@ -159,6 +162,7 @@ class Backend:
         report: Callable[[Exception, str, str], None],
         observe: Callable[[str, Statistics], None] = ignore,
         say: Say = lambda _name, _lines: None,
+        reran: Callable[[Rerun], None] = hear_nothing,
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
@@ -199,6 +203,17 @@ class Backend:
             self.runner, self._actions, self._hints, clock, report=report, say=say
         )
         self._sweeper = JobSweeper(self.runner, self._hints, clock)
+        self._reruns = Reruns(reran)
+        explainer = Explainer(
+            self.runner,
+            self._tail,
+            index=index,
+            sessions=store,
+            reruns=self._reruns,
+            clock=clock,
+            counted=self.counted,
+        )
+        self.runner.watched(let_out(explainer))
         services = Services(
             runner=self.runner,
             mover=Mover(self.runner, self._tail, index),
@@ -210,6 +225,7 @@ class Backend:
             start=self._send_job,
             send_wake=self._send_wake,
             report=report,
+            reruns=self._reruns,
             max_message_bytes=behaviour.max_message_bytes,
             settle_ms=behaviour.settle_ms,
             tick_ms=behaviour.tick_ms,
@@ -232,7 +248,8 @@ class Backend:
     def counted(self) -> Mapping[str, float]:
         """What this process has counted since it began, by the names of metrics."""
         cache = self.runner.cache
-        return {"CacheHits": cache.hits, "CacheMisses": cache.misses}
+        cached = {"CacheHits": cache.hits, "CacheMisses": cache.misses}
+        return {**cached, **self._reruns.counts.by_metric()}
 
     # -- functions ------------------------------------------------------------------------
 

@@ -68,6 +68,16 @@ class ReadSet:
             for key in keys
         )
 
+    def touch_of(self, entry: Entry) -> tuple[Interval, bytes] | None:
+        """The interval that was read and the key in it that ``entry`` wrote, if any."""
+        for index in self._spans:
+            for key in entry.keys_by_index.get(index, ()):
+                if self.holds((index, key)):
+                    spans = self._spans[index]
+                    low, high = spans[bisect_right(spans, key, key=_low) - 1]
+                    return Interval(index, low, high), key
+        return None
+
     def touched_by_any(self, entries: Iterable[Entry]) -> bool:
         """Tell whether one of ``entries`` changed something that was read."""
         return any(self.touched_by(entry) for entry in entries)

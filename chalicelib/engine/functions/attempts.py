@@ -20,6 +20,7 @@ from chalicelib.engine.functions.context import Auth
 from chalicelib.engine.functions.determinism import CreationTimes, Determinism
 from chalicelib.engine.functions.exchange import arguments_of, value_of
 from chalicelib.engine.functions.isolation import isolated
+from chalicelib.engine.functions.live import Live, Unwatched
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
@@ -68,6 +69,7 @@ class Attempts:
         self._registry, self._persistence, self._tail = registry, persistence, tail
         self._clock, self._ids, self._cursors = clock, ids, cursors
         self._files = files
+        self.live: Live = Unwatched()
         self._catalogues = CatalogueCache(tail)
         self._schema = SchemaGuard(registry.tables)
         self._creation_times = CreationTimes()
@@ -102,6 +104,7 @@ class Attempts:
             pages=Pages(self._cursors, call.journal),
             job=call.job,
             files=self._files,
+            live=self.live,
         )
         result: Any = None
         value: bytes | None = None

@@ -12,6 +12,7 @@ from chalicelib.engine.auth.seen import SIGNED_IN, Claims, watched
 from chalicelib.engine.database.documents import Reader, Writer
 from chalicelib.engine.errors import Unauthenticated
 from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.functions.live import Live
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.scheduler import Scheduler
 from chalicelib.engine.functions.storage import (
@@ -173,6 +174,13 @@ class SystemCtx(QueryCtx):
     """The context of a query of the CLI or the dashboard, which also sees what is served."""
 
     registry: "Registry"
+    watched: Live
+
+    @property
+    def live(self) -> Live:
+        """What is known of live queries. It is of now and here: the result is not shared."""
+        self._determinism.was_read = True
+        return self.watched
 
 
 class Calls(msgspec.Struct, frozen=True):

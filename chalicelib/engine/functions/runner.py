@@ -15,6 +15,7 @@ from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.counts import keep_counts
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import (
     BelowHorizon,
@@ -22,6 +23,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.functions.attempts import Attempts, Run
 from chalicelib.engine.functions.cache import QueryCache
 from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.live import Live
 from chalicelib.engine.functions.mutations import Mutations
 from chalicelib.engine.functions.outcome import Failure, Outcome, failure_of
 from chalicelib.engine.functions.registry import Registry
@@ -189,6 +191,14 @@ class Runner:
             OutcomeUnknown: a put was not answered.
         """
         return self.mutations.claim(request, path, caller)
+
+    def look(self) -> Transaction:
+        """A transaction at the log's end, of somebody who only looks around."""
+        return self._attempts.begin(self._tail.refresh())
+
+    def watched(self, live: Live) -> None:
+        """Take in who answers for live queries."""
+        self._attempts.live = live
 
     def _judged(self, run: Run, ts: int, path: str) -> Outcome:
         return self.vouch(self._outcome(run, ts), path)

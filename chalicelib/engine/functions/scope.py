@@ -16,6 +16,7 @@ from chalicelib.engine.functions.context import (
 )
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.jobs import JobBook
+from chalicelib.engine.functions.live import Live, Unwatched
 from chalicelib.engine.functions.log_lines import Log
 from chalicelib.engine.functions.registration import Function, SystemQueryFunction
 from chalicelib.engine.functions.registry import Registry
@@ -33,6 +34,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     log: Log
     pages: Pages
     files: FileAccess
+    live: Live = Unwatched()
     job: str | None = None
     scheduled: Scheduled = msgspec.field(default_factory=Scheduled)
 
@@ -62,7 +64,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         parts = self.auth, Reader(access), *shared
         if isinstance(function, SystemQueryFunction):
             ctx = SystemCtx(*parts)
-            ctx.registry = self.registry
+            ctx.registry, ctx.watched = self.registry, self.live
             return ctx
         return QueryCtx(*parts)
 

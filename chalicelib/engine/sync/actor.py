@@ -249,13 +249,22 @@ def _encode(session: Session, revision: int) -> bytes:
     return msgspec.msgpack.encode(_State(revision, session))
 
 
+def session_of(data: bytes) -> Session:
+    """Read a state item, whichever lease it goes with; for whoever only looks."""
+    return _state_of(data).session
+
+
+def _state_of(data: bytes) -> _State:
+    return _decoder.decode(data) if data else _State(0, Session())
+
+
 def _decode(data: bytes, revision: int) -> Session:
     """Read the state that goes with a lease.
 
     Raises:
         Ended: it is another one; an older write came late, after its repetition.
     """
-    state = _decoder.decode(data) if data else _State(0, Session())
+    state = _state_of(data)
     if state.revision != revision:
         raise Ended(CLOSE_AGAIN, "StateLost")
     return state.session

@@ -34,6 +34,7 @@ from chalicelib.engine.sync.outbox import (
     Outbox,
     mutation_response,
 )
+from chalicelib.engine.sync.reruns import Reruns
 from chalicelib.engine.sync.session import (
     Answer,
     Effect,
@@ -91,6 +92,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     start: Callable[[ActionJob], None]
     send_wake: Callable[[str, float], None]
     report: Callable[[Exception, str, str], None]
+    reruns: Reruns
     max_message_bytes: int
     settle_ms: float
     tick_ms: float
@@ -315,7 +317,17 @@ class Conversation:
             now_ms=now_ms,
         )
         lease = self.lease
-        if lease.due or transition.modifications:
+        sends = bool(lease.due or transition.modifications)
+        self._services.reruns.moved(
+            self.connection,
+            moved.session,
+            moved.step,
+            ts=moved.ts,
+            changed={m.query_id for m in transition.modifications} & moved.outcomes.keys(),
+            sent=sends,
+            now_ms=now_ms,
+        )
+        if sends:
             try:
                 self._outbox.post_transition(transition, chunked=self.session.is_js)
             except MessageTooLarge as error:

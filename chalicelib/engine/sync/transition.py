@@ -1,6 +1,6 @@
 """Moving a session on: all its queries at one timestamp, subscribed before it is sent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,14 @@ from chalicelib.engine.sync.messages import (
     StateVersion,
     Transition,
     ts_text,
+)
+from chalicelib.engine.sync.reruns import (
+    FIRST_RUN,
+    IDENTITY_CHANGED,
+    LOG_NOT_KEPT,
+    Cause,
+    Step,
+    first_touch,
 )
 from chalicelib.engine.sync.session import LiveQuery, Session
 from chalicelib.engine.sync.subscriptions import in_order, subscriptions
@@ -44,6 +52,7 @@ class Moved(msgspec.Struct, frozen=True):
     outcomes: dict[int, Outcome]
     obsolete: tuple[Subscription, ...]
     overtaken: bool
+    step: Step = Step({}, (), behind=False)
 
 
 class Mover:
@@ -76,6 +85,8 @@ class Mover:
             if i not in reads or identity_moved or _touched(reads[i], entries)
         }
         outcomes: dict[int, Outcome] = {}
+        causes = {i: _cause(reads.get(i), entries) for i in stale}
+        shared: set[int] = set()
         for round_ in range(MAX_ROUNDS):
             pinned = round_ == MAX_ROUNDS - 1
             unproved = False
@@ -84,6 +95,7 @@ class Mover:
                 known = self._runner.cache.at(call, view)
                 outcomes[i] = known or self._runner.query_at(call, view, pinned=pinned)
                 unproved = unproved or known is None
+                (shared.discard if known is None else shared.add)(i)
                 reads[i] = outcomes[i].read_set or ReadSet()
             needed = (
                 registered if _unmoved(session, reads) else _all_reads(connection, reads)
@@ -96,6 +108,7 @@ class Mover:
             head = self._tail.refresh() if fresh else view
             later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
             stale = {i for i in session.queries if _touched(reads[i], later)}
+            causes.update({i: _cause(reads[i], later) for i in stale - causes.keys()})
             if not stale or not pinned:
                 # What nothing has touched is exact at the new end as well.
                 view = head
@@ -104,7 +117,8 @@ class Mover:
         self._vouch(session, outcomes, view)
         after = _with_reads(session, reads, outcomes)
         obsolete = set() if after is session else registered - _all_reads(connection, reads)
-        return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale))
+        step = Step({i: causes[i] for i in outcomes}, shared, behind=bool(behind))
+        return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale), step)
 
     def _starting_view(self, session: Session, lease: Lease) -> View:
         """The log's end as known, if that is all that was asked for; else as it is now.
@@ -221,6 +235,18 @@ def _call(session: Session, query: LiveQuery) -> Call:
 def _touched(reads: ReadSet, entries: Iterable[Entry] | None) -> bool:
     """Whether ``entries`` touch ``reads``; entries that are no longer kept may have."""
     return entries is None or reads.touched_by_any(entries)
+
+
+def _cause(reads: ReadSet | None, entries: Sequence[Entry] | None) -> Cause:
+    """Say what made a query stale that had read ``reads``."""
+    if reads is None:
+        return FIRST_RUN
+    if entries is None:
+        return LOG_NOT_KEPT
+    for entry in entries:
+        if (touch := reads.touch_of(entry)) is not None:
+            return first_touch(touch, entry)
+    return IDENTITY_CHANGED
 
 
 def _registered(connection: str, session: Session) -> set[Subscription]:

@@ -65,6 +65,12 @@ def even(ctx: QueryCtx, one: str, other: str) -> str:
 
 
 @query
+def count(ctx: QueryCtx, group: str) -> int:
+    """Count a group, whatever is in it."""
+    return ctx.db.unrestricted.query(Item.by_group.eq(group)).count()
+
+
+@query
 def get(ctx: QueryCtx, document: Id[Item]) -> str | None:
     """Return one label."""
     item = ctx.db.get(document)
