@@ -18,7 +18,7 @@ def run(budget: Budget) -> Report:
         budget.say(
             f"planted: {len(found)} of {len(GUARDS)} bugs hunted, last: {hunt.guard}"
         )
-    lost = [f"“{h.guard}” was removed: {h.said}" for h in found.values() if h.seed is None]
+    lost = [f"“{h.guard}” was removed: {h.said}" for h in found.values() if not h.missed]
     return Report([_table(GUARDS, found)], lost)
 
 
@@ -39,6 +39,6 @@ def _table(guards: Iterable[Guard], found: dict[str, Hunt]) -> Table:
 
 
 def _row(guard: Guard, hunt: Hunt) -> tuple[object, ...]:
-    seed = "not found" if hunt.seed is None else hunt.seed
+    seed = hunt.seeds[0] if hunt.missed else "not found"
     said = hunt.said if len(hunt.said) <= SAID_CHARS else hunt.said[: SAID_CHARS - 2] + " …"
     return guard.name, guard.profile, seed, hunt.tried, said, f"{hunt.cpu_s:.1f}"

@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from chalicelib.adapters.dynamodb.client import ConditionFailed
-from chalicelib.engine.errors import OutcomeUnknown
+from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
 from tests.simulation.expressions import Item, condition, plain, update
-from tests.simulation.faults import HABITS
+from tests.simulation.faults import EXPIRED_MS, HABITS
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class TornDynamo:
         """Read one page: what is written meanwhile may be in it, or may not."""
         world = self._world
         world.pause()
-        found = {k: i for k, i in self._matching(table, condition, values) if _step(world)}
+        found = {k: i for k, i in self._matching(table, condition, values) if world.step()}
         if world.chance(HABITS.slow_page):
             world.sleep(world.between((0, 20)))
         for key, item in self._matching(table, condition, values):
@@ -206,7 +206,10 @@ class TornDynamo:
     def _write(self, effect: Callable[[], Item], *, once: bool) -> Item:
         """Write; an answer that is lost leaves it open, or has it done a second time."""
         world = self._world
+        signed_ms = world.now_ms
         world.pause()
+        if world.now_ms - signed_ms > EXPIRED_MS:
+            raise StorageUnavailable("simulated")
         if world.strikes("lost_put"):
             if once:
                 if world.chance(HABITS.put_lands):
@@ -259,7 +262,7 @@ class _Raw:
             [keys.pop()] if len(keys) > 1 and self._world.chance(HABITS.unprocessed) else []
         )
         items = [
-            read(table, self._tables.key(table, k)) for k in keys if _step(self._world)
+            read(table, self._tables.key(table, k)) for k in keys if self._world.step()
         ]
         self._world.pause()
         return {
@@ -286,12 +289,6 @@ class _Raw:
                 self._tables.set(table, key, None)
         self._world.pause()
         return {"UnprocessedItems": {table: left} if left else {}}
-
-
-def _step(world: World) -> bool:
-    if world.chance(HABITS.torn_read):
-        world.sleep(world.between((0, 3)))
-    return True
 
 
 def _try(effect: Callable[[], Item]) -> None:

@@ -35,6 +35,9 @@ class Faults:
     forgotten: Annotated[float, "The hint that a job is due is lost."] = 0.05
 
 
+EXPIRED_MS = 5 * 60 * 1000.0
+"""Age at which AWS refuses a signed request: a put that was slept over does not land."""
+
 NONE = Faults(kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0, forgotten=0)
 
 

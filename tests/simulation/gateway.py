@@ -113,6 +113,11 @@ class Gateway:
 
         world.at(socket.heard_ms - world.now_ms, arrive)
 
+    def delay(self, duration_ms: float) -> None:
+        """Let what is under way down arrive that much later; what follows does not overtake it."""
+        for socket in self.sockets.values():
+            socket.heard_ms += duration_ms
+
     def close(self, connection: str, code: int, reason: str) -> None:
         """Close a socket from this side."""
         world, socket = self._world, self.sockets.get(connection)

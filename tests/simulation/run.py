@@ -92,7 +92,9 @@ class Simulation:
         self.world.run(self.world.between((50, 400)))
         self.platform.old_ts = self.oracle.head
         # Some are in the middle of a call; they go on when the log may have been trimmed.
-        self.world.sleep_through(NIGHT_MS, wake_ms=self.world.between((0, 300)))
+        wake_ms = self.world.between((0, 300))
+        self.world.sleep_through(NIGHT_MS, wake_ms=wake_ms)
+        self.platform.gateway.delay(NIGHT_MS + wake_ms)
         for client in self.clients:
             client.left = self.world.random.randint(*self.world.profile.acts)
             self.world.at(0, client.live, chance=client.chance)

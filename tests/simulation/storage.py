@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from chalicelib.adapters.memory.persistence import MemoryPersistence
-from chalicelib.engine.errors import OutcomeUnknown
+from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
 from chalicelib.engine.log import Entry, IndexKey, Row, newest_rows
 from chalicelib.engine.persistence import Interval, Marks, Page
-from tests.simulation.faults import HABITS
+from tests.simulation.faults import EXPIRED_MS, HABITS
 from tests.simulation.properties import Broken, Property
 from tests.simulation.story import committed
 from tests.simulation.world import World
@@ -39,7 +39,10 @@ class TornPersistence:
     def append(self, entry: Entry) -> Entry | None:
         """Put an entry, or seem not to."""
         world = self._world
+        signed_ms = world.now_ms
         world.pause()
+        if world.now_ms - signed_ms > EXPIRED_MS:
+            raise StorageUnavailable("simulated")
         if world.strikes("lost_put"):
             if world.chance(HABITS.put_lands):
                 # It lands all the same: before the next try is answered, or long after.

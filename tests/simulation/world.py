@@ -16,7 +16,7 @@ from greenlet import getcurrent, greenlet
 
 from chalicelib.engine.errors import StorageUnavailable
 from tests.simulation.chance import Chance, Root
-from tests.simulation.faults import NONE, Faults, Range
+from tests.simulation.faults import HABITS, NONE, Faults, Range
 from tests.simulation.profiles import Profile
 from tests.simulation.properties import Broken, Property
 
@@ -198,6 +198,12 @@ class World:
         self.at(duration_ms, self._resumption(invocation, thread))
         self._hub.switch()
         self._check_alive(invocation)
+
+    def step(self) -> bool:
+        """Let others run between two items of one read; true, to stand in a condition."""
+        if self.chance(HABITS.torn_read):
+            self.sleep(self.between((0, 3)))
+        return True
 
     def _check_alive(self, invocation: Invocation) -> None:
         if self._closed or invocation.dead:

@@ -5,7 +5,7 @@ are forked from one process that has imported what is not ours; that saves half 
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,39 +20,60 @@ NOT_OURS = ["msgspec", "botocore.client", "greenlet", "cryptography.hazmat.primi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hunt:
-    """What became of it: the first ``seed`` that misses the guard, and what it ``said``.
+    """What became of it: the ``seeds`` that miss the guard, and what the first of them ``said``.
 
-    ``seed`` is None where none of the ``tried`` seeds does.
+    ``tried`` is how many seeds it took to find that one, or how many there were.
     """
 
     guard: str
-    seed: int | None
+    seeds: tuple[int, ...]
     said: str
     tried: int
     cpu_s: float
 
+    @property
+    def missed(self) -> bool:
+        """Whether any seed misses the guard."""
+        return bool(self.seeds)
 
-def seek(guard: Guard, first: int, count: int) -> Hunt:
-    """Run seeds until one breaks, in a process that has not imported the engine yet."""
+
+def seek(
+    guard: Guard, seeds: Sequence[int], hits: int = 1, more_s: float = float("inf")
+) -> Hunt:
+    """Run seeds until some break, in a process that has not imported the engine yet.
+
+    After the first hit, others up to ``hits`` are sought for ``more_s`` of the CPU's time.
+    """
     import_edited(guard.edits)
     began = time.process_time()
-    run = import_module("tests.simulation.run").run
-    profile = import_module("tests.simulation.profiles").PROFILES[guard.profile]
-    broken = import_module("tests.simulation.properties").Broken
-    found, said, tried = None, f"nothing in {count} seeds", count
-    for seed in range(first, first + count):
-        try:
-            run(seed, profile)
-        except broken as why:
-            found, said, tried = seed, str(why), seed - first + 1
+    until = float("inf")
+    found: list[tuple[int, int, str]] = []
+    for tried, seed in enumerate(seeds, 1):
+        said = _broken(guard.profile, seed)
+        if said is not None:
+            until = until if found else time.process_time() + more_s
+            found.append((seed, tried, said))
+        if len(found) == hits or time.process_time() > until:
             break
+    _, tried, said = found[0] if found else (-1, len(seeds), f"{len(seeds)} seeds hold")
     return Hunt(
         guard=guard.name,
-        seed=found,
+        seeds=tuple(seed for seed, _, _ in found),
         said=said,
         tried=tried,
         cpu_s=time.process_time() - began,
     )
+
+
+def _broken(profile: str, seed: int) -> str | None:
+    # Imported only now: the edits come first.
+    broken = import_module("tests.simulation.properties").Broken
+    run = import_module("tests.simulation.run").run
+    try:
+        run(seed, import_module("tests.simulation.profiles").PROFILES[profile])
+    except broken as why:
+        return str(why)
+    return None
 
 
 def tell(guard: Guard, seed: int, limit_s: float) -> str:
@@ -73,11 +94,13 @@ def hunters(processes: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def hunt_all(guards: Iterable[Guard], processes: int) -> Iterator[Hunt]:
+def hunt_all(
+    guards: Iterable[Guard], processes: int, hits: int = 1, more_s: float = 0
+) -> Iterator[Hunt]:
     """Hunt each guard from its first seed on; yield what is found as it is found."""
     with hunters(processes) as pool:
         waiting: list[Future[Hunt]] = [
-            pool.submit(seek, guard, 0, guard.seeds) for guard in guards
+            pool.submit(seek, guard, range(guard.seeds), hits, more_s) for guard in guards
         ]
         for done in as_completed(waiting):
             yield done.result()
