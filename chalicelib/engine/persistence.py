@@ -1,11 +1,17 @@
 """The storage port: one log, and the rows derived from it."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
 from chalicelib.engine.log import Entry, Row
+
+PAGE_BYTES: Final = 4 << 20
+"""Bytes of images with which a page of a scan is full, however many rows were asked for.
+
+Documents have up to a MiB each, and whoever asks for a thousand may need ten of them.
+"""
 
 
 class Interval(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -106,7 +112,8 @@ class Persistence(Protocol):
         """Read rows in key order, tombstones left out.
 
         Each row is current, the page as a whole is no snapshot. A page may hold fewer than
-        ``limit`` rows, even none, and yet have a next one.
+        ``limit`` rows, even none, and yet have a next one: so it does when what it holds has
+        :data:`PAGE_BYTES`.
         """
         ...
 

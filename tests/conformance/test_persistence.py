@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import CUT_KEY_BYTES, ORIGIN, Entry, Request, Row, Write
-from chalicelib.engine.persistence import Interval, Marks, Persistence
+from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Persistence
 from tests.conformance.entries import INDEX, document, drop, entry, move, put, ts
 from tests.conformance.stores import Store, write_log
 
@@ -497,6 +497,22 @@ class TestScan:
             row(b"L", 2, image, index=INDEX + 1, number=5)
         ]
         assert row(b"L", 2, image, number=5) in scan_all(log)
+
+    @pytest.mark.parametrize("reverse", [False, True])
+    def test_ends_a_page_with_a_few_large_documents_and_reads_on(
+        self, log: Persistence, *, reverse: bool
+    ) -> None:
+        large = {b"L%d" % n: noise(n, 1 << 20) for n in range(6)}
+        writes = [put(key, image, number=n) for n, (key, image) in enumerate(large.items())]
+        log.apply([entry(2, *writes)])
+        interval = Interval(INDEX, b"L", b"M")
+
+        page = log.scan(interval, reverse=reverse, limit=1000)
+        found = scan_all(log, interval, reverse=reverse, limit=1000)
+
+        assert sum(len(item.image or b"") for item in page.rows) == PAGE_BYTES
+        assert [item.key for item in found] == sorted(large, reverse=reverse)
+        assert {item.key: item.image for item in found} == large
 
     def test_reads_the_newer_of_two_large_documents(self, log: Persistence) -> None:
         log.apply([entry(2, put(b"L", noise(2, 500_000)))])

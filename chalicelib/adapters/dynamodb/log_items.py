@@ -15,6 +15,7 @@ from chalicelib.adapters.dynamodb.chunks import (
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
 from chalicelib.engine.errors import EntryTooLarge
 from chalicelib.engine.log import CUT_KEY_BYTES, Entry, Row, decode_entry, encode_entry
+from chalicelib.engine.persistence import PAGE_BYTES
 
 MAX_ENTRY_BYTES: Final = 96 << 20
 """Largest entry that is staged, in encoded bytes.
@@ -124,6 +125,17 @@ def row_item(log: str, row: Row, chunks: Chunks) -> tuple[Item, dict[Chunked, Ca
 def is_tombstone(item: Item) -> bool:
     """Tell whether a row's item says that there is no row."""
     return "d" not in item and "c" not in item
+
+
+def how_many_fit(items: Sequence[Item], limit: int) -> int:
+    """Return how many of these rows make a page: long images are fetched for each of them."""
+    left = PAGE_BYTES
+    for count, item in enumerate(items[:limit]):
+        if left <= 0:
+            return count
+        address = address_of(item)
+        left -= address.count * INLINE_BYTES if address is not None else len(item["d"]["B"])
+    return min(limit, len(items))
 
 
 def read_rows(index: int, items: Sequence[Item], chunks: Chunks) -> list[Row]:

@@ -15,6 +15,7 @@ from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
 from chalicelib.adapters.dynamodb.log_items import (
     Calls,
     entry_item,
+    how_many_fit,
     index_key,
     is_tombstone,
     log_key,
@@ -189,8 +190,8 @@ class DynamoPersistence:
             if last is None or len(found) >= limit:
                 break
             wanted = max(limit - len(found), _FIRST_REREAD_ROWS)
-        if len(found) > limit:
-            del found[limit:]
+        if (count := how_many_fit(found, limit)) < len(found):
+            del found[count:]
             last = found[-1]
         rows = tuple(read_rows(interval.index, found, self._chunks))
         return Page(rows, None if last is None else _resume(last, reverse=reverse))

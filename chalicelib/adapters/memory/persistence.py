@@ -6,7 +6,7 @@ from threading import RLock
 
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import ORIGIN, Entry, Row, newest_rows
-from chalicelib.engine.persistence import Interval, Marks, Page
+from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Page
 
 
 class MemoryPersistence:
@@ -83,11 +83,13 @@ class MemoryPersistence:
             stop = len(keys) if interval.high is None else bisect_left(keys, interval.high)
             span = range(stop - 1, start - 1, -1) if reverse else range(start, stop)
             found: list[Row] = []
+            left = PAGE_BYTES
             for place in span:
-                if len(found) == limit:
+                if left <= 0 or len(found) == limit:
                     return Page(tuple(found), keys[place + 1] if reverse else keys[place])
                 row = self._rows[interval.index, keys[place]]
                 if row.image is not None:
+                    left -= len(row.image)
                     found.append(row)
             return Page(tuple(found), None)
 

@@ -3,6 +3,7 @@
 import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,7 +21,7 @@ from chalicelib.adapters.sqlite.writer import Answered, Writer
 from chalicelib.engine.errors import StorageCorrupt
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.log import Entry, Row, decode_entry
-from chalicelib.engine.persistence import Interval, Marks, Page
+from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Page
 
 _TRIM: Final = (
     "DELETE FROM log WHERE ts IN (SELECT ts FROM log WHERE ts <= ? ORDER BY ts LIMIT ?)"
@@ -197,12 +198,19 @@ class SqlitePersistence:
         query += (
             f" AND image IS NOT NULL ORDER BY key {'DESC' if reverse else 'ASC'} LIMIT ?"
         )
-        with self._readers.borrow() as connection:
-            found = connection.execute(query, (*values, limit + 1)).fetchall()
-        rows = tuple(Row(interval.index, *columns) for columns in found[:limit])
-        if len(found) <= limit:
-            return Page(rows, None)
-        return Page(rows, rows[-1].key if reverse else found[limit][0])
+        rows: list[Row] = []
+        left, resume = PAGE_BYTES, None
+        with (
+            self._readers.borrow() as connection,
+            closing(connection.execute(query, (*values, limit + 1))) as found,
+        ):
+            for key, ts, document, image in found:
+                if left <= 0 or len(rows) == limit:
+                    resume = rows[-1].key if reverse else key
+                    break
+                left -= len(image)
+                rows.append(Row(interval.index, key, ts, document, image))
+        return Page(tuple(rows), resume)
 
     def get(self, index: int, key: bytes) -> Row | None:
         """Read one row: from memory, if it was read before."""
