@@ -185,7 +185,7 @@ class Writer(Reader):
         """
         with self.edit(document_id) as draft:
             for name, value in fields.items():
-                if name not in draft.__struct_fields__:
+                if name.startswith("_") or name not in draft.__struct_fields__:
                     raise AttributeError(f"{type(draft).__name__} has no field {name!r}")
                 setattr(draft, name, value)
 

@@ -114,6 +114,14 @@ class TestWriting:
         with pytest.raises(AttributeError, match="Item has no field 'colour'"):
             desk.db().patch(made, colour="red")  # type: ignore[call-arg]  # what is tested
 
+    @pytest.mark.parametrize("field", ["_id", "_creation_time"])
+    def test_of_what_the_engine_keeps_is_refused(self, desk: Desk, field: str) -> None:
+        made = desk.db().insert(Item(group="a", label="x"))
+        fields: Any = {field: "x"}
+
+        with pytest.raises(AttributeError, match=f"Item has no field '{field}'"):
+            desk.db().patch(made, **fields)
+
     def test_of_a_draft_is_left_out_when_the_block_fails(self, desk: Desk) -> None:
         made = desk.db().insert(Item(group="a", label="x"))
 
