@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.database.committer import Committer
+from chalicelib.engine.database.counts import COUNTS_INDEX
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.limits import (
@@ -19,7 +20,7 @@ from chalicelib.engine.limits import (
     TOMBSTONES_KEPT_MS,
 )
 from chalicelib.engine.log import REQUESTS_INDEX, Entry, Row, rows
-from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.persistence import Interval, Persistence
 from chalicelib.engine.ports import Clock
 
 SIGHTING_MS: Final = 6 * 60 * 60 * 1000.0
@@ -48,13 +49,14 @@ class Notes(msgspec.Struct, array_like=True):
 
     ``sightings`` are pairs of a timestamp and a time at which the watermark had passed it,
     oldest first. Tombstones are gone up to ``reaped``, answers to requests up to
-    ``answered``. The sweep of staged parts goes on at ``cursor``.
+    ``answered``. The sweep of staged parts goes on at ``cursor``, that of counts at ``counted``.
     """
 
     sightings: list[tuple[int, float]] = []
     reaped: int = 0
     answered: int = 0
     cursor: str = ""
+    counted: bytes = b""
 
 
 class Housework(msgspec.Struct, frozen=True):
@@ -93,6 +95,7 @@ class Housekeeper:
         notes.answered = self._pass(start[1], unasked, _answers, give_up_ms)
         self._persistence.keep_notes(msgspec.json.encode(notes))
         trimmed = self._trim(notes, give_up_ms)
+        self._forget_counts(notes)
         self._sweep(notes)
         return Housework(notes.reaped - start[0], notes.answered - start[1], trimmed)
 
@@ -159,6 +162,18 @@ class Housekeeper:
             if not count:
                 break
         return trimmed
+
+    def _forget_counts(self, notes: Notes) -> None:
+        """Let go of counts that the log no longer reaches back to: nobody can use them.
+
+        There is one for every interval that was ever counted, and one that begins with the
+        time of the call is never counted again.
+        """
+        horizon = self._persistence.marks().horizon
+        held = Interval(COUNTS_INDEX, notes.counted, None)
+        page = self._persistence.scan(held, reverse=False, limit=PAGE)
+        self._persistence.forget([row for row in page.rows if row.ts < horizon])
+        notes.counted = page.resume or b""
 
     def _sweep(self, notes: Notes) -> None:
         notes.cursor = self._persistence.sweep(notes.cursor, PARTS)

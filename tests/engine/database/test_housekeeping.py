@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from chalicelib.engine.database.counts import COUNTS_INDEX
 from chalicelib.engine.database.housekeeping import (
     PAGE,
     SIGHTING_MS,
@@ -22,10 +23,11 @@ from chalicelib.engine.limits import (
     TOMBSTONES_KEPT_MS,
 )
 from chalicelib.engine.log import ORIGIN, Request, Row, rows
-from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.persistence import Interval, Persistence
 from tests.trial import Trial, value
 
 NOTHING = Housework(0, 0, 0)
+LISTS = ("tests.apps.lists",)
 
 
 def visit(trial: Trial) -> Housework:
@@ -60,6 +62,11 @@ def trial() -> Trial:
     trial.mutate("items:remove", document=made)
     trial.mutate("items:add", group="b", label="y")
     return trial
+
+
+def remembered_counts(trial: Trial) -> tuple[Row, ...]:
+    held = Interval(COUNTS_INDEX, b"", None)
+    return trial.persistence.scan(held, reverse=False, limit=1000).rows
 
 
 def has_tombstone(persistence: Persistence, trial: Trial) -> bool:
@@ -233,6 +240,56 @@ class TestAnswers:
         assert trial.persistence.get(*request.key) is None
         assert [r for r in rows(entry) if r.image is not None][1:]
         assert trial.query("items:list", group="a") == ["0"]
+
+
+class TestCounts:
+    @pytest.fixture
+    def trial(self) -> Trial:
+        trial = Trial(packages=LISTS)
+        trial.mutate("lines:addMany", topic="l", count=5)
+        trial.tell()
+        assert trial.query("lines:count", topic="l") == 5
+        trial.mutate("lines:addMany", topic="other", count=1)
+        trial.mutate("lines:addMany", topic="other", count=1)
+        trial.tell()
+        return trial
+
+    def test_are_kept_as_long_as_the_log_reaches_back_to_them(self, trial: Trial) -> None:
+        visit(trial)
+        later(trial, LOG_KEPT_MS / DAY_MS - 0.1)
+
+        visit(trial)
+
+        assert len(remembered_counts(trial)) == 1
+
+    def test_go_with_the_log_and_are_made_anew(self, trial: Trial) -> None:
+        visit(trial)
+        later(trial, LOG_KEPT_MS / DAY_MS)
+
+        visit(trial)
+        left = remembered_counts(trial)
+
+        assert left == ()
+        beside = Trial(beside=trial, packages=LISTS)
+        assert beside.query("lines:count", topic="l") == 5
+        assert len(remembered_counts(trial)) == 1
+
+    def test_are_looked_at_a_page_at_a_visit(self, trial: Trial) -> None:
+        for low in range(-PAGE, 0):
+            trial.query("lines:count", topic="l", low=low)
+        for _ in range(2):
+            trial.mutate("lines:addMany", topic="other", count=1)
+        trial.tell()
+        visit(trial)
+        later(trial, 15)
+
+        left = [len(remembered_counts(trial))]
+        for _ in range(2):
+            visit(trial)
+            left.append(len(remembered_counts(trial)))
+
+        # The visit before they were old has left off at the last one.
+        assert left == [PAGE + 1, PAGE, 0]
 
 
 class TestAVisit:
