@@ -127,6 +127,7 @@ def assemble(
         behaviour=Behaviour(
             redacted=settings.redacted,
             settle_ms=settings.settle_ms,
+            max_message_bytes=settings.message_bytes,
             files=FileAccess(settings.cloud_url, secret),
             retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
         ),

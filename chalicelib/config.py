@@ -67,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         redacted: Whether error texts and log lines are kept from clients.
         log_retention_days: How long the log is kept: 14 days or more; 0 is for ever.
         settle_ms: How long frames of one connection may overtake each other.
+        message_bytes: Largest message that the gateway posts to a socket: what a mutation or
+            an action may answer there. API Gateway's is 128 KiB; the local server knows its
+            own.
     """
 
     store: Store = "sqlite"
@@ -99,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redacted: bool = False
     log_retention_days: Annotated[int, msgspec.Meta(ge=0)] = 14
     settle_ms: float = 100
+    message_bytes: int = 128 * 1024
 
     def __post_init__(self) -> None:
         if 0 < self.log_retention_days < MIN_LOG_RETENTION_DAYS:

@@ -110,6 +110,7 @@ def _serve(settings: Settings) -> None:
 
 def _completed(settings: Settings, server: LocalServer) -> Settings:
     """Fill in what a local server gives itself: its addresses, its keys, its provider."""
+    on_dynamodb = settings.store == "dynamodb"
     issuer = settings.issuer or f"http://{settings.host}:{server.ports.main}"
     provider = local_provider(settings.directory, issuer)
     return msgspec.structs.replace(
@@ -122,8 +123,10 @@ def _completed(settings: Settings, server: LocalServer) -> Settings:
         admin_key=settings.admin_key or admin_key(settings.directory),
         secret=settings.secret or deployment_secret(settings.directory),
         auth_providers=(*settings.auth_providers, provider),
-        # In this process the gateway hands over one frame of a connection at a time.
-        settle_ms=settings.settle_ms if settings.store == "dynamodb" else 0,
+        # In this process the gateway hands over one frame of a connection at a time, and
+        # posts what no API Gateway would: messages as long as it takes itself.
+        settle_ms=settings.settle_ms if on_dynamodb else 0,
+        message_bytes=settings.message_bytes if on_dynamodb else LOCAL.message_bytes,
     )
 
 

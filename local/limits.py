@@ -71,8 +71,11 @@ LOCAL: Final = Limits(
 Source: docs/protocol.md 4.1 (64 MiB a message); an action may run for ten minutes.
 """
 
-OUTGOING_BYTES: Final = 16 * MIB
-"""What may wait for one client; a client that is further behind is cut off."""
+OUTGOING_BYTES: Final = 64 * MIB
+"""What may wait for one client; a client that is further behind is cut off.
+
+A mutation may answer 16 MiB, and the transition that follows it may be as long.
+"""
 
 DRAIN_S: Final = 10.0
 """How long a client may leave its transport's buffer full before it is cut off."""

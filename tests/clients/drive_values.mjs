@@ -86,6 +86,14 @@ const plain = new ConvexHttpClient(stage.url);
 await play(plain, stage, "http");
 await play(live, stage, "live");
 
+const count = stage.longest - 2;
+assert.equal((await live.query(function_("repeat"), { text: "x", times: count })).length, count);
+for (const kind of ["mutation", "action"]) {
+  const path = function_(`repeatIn${kind === "action" ? "Action" : "Mutation"}`);
+  assert.equal((await live[kind](path, { text: "x", times: count })).length, count);
+}
+stage.passed("results are as long as they may be");
+
 const before = (await plain.query(function_("contents"), {})).length;
 for (const v of [...SORTED].reverse()) await live.mutation(function_("keep"), { v });
 const shown = await live.query(function_("contents"), {});

@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from chalicelib.engine.server import (
     UNSET,
+    ActionCtx,
     Id,
     Int64,
     MutationCtx,
     QueryCtx,
     Struct,
     Unset,
+    action,
     mutation,
     query,
 )
@@ -172,6 +174,18 @@ def uninserted(ctx: QueryCtx) -> Box:
 @query
 def repeat(ctx: QueryCtx, text: str, times: int) -> str:
     """Return a text of some length."""
+    return text * times
+
+
+@mutation
+def repeat_in_mutation(ctx: MutationCtx, text: str, times: int) -> str:
+    """Return as much text as is wanted."""
+    return text * times
+
+
+@action
+def repeat_in_action(ctx: ActionCtx, text: str, times: int) -> str:
+    """Return as much text as is wanted."""
     return text * times
 
 
