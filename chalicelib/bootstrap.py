@@ -39,6 +39,7 @@ from chalicelib.engine.ports import (
     SubscriptionIndex,
 )
 from chalicelib.engine.sync.messages import Authenticate
+from chalicelib.engine.sync.overload import Allowance
 
 SYSTEM: Final = "chalicelib.system"
 """The app that the CLI talks to; every deployment serves it beside its own."""
@@ -129,6 +130,7 @@ def assemble(
             settle_ms=settings.settle_ms,
             max_message_bytes=settings.message_bytes,
             files=FileAccess(settings.cloud_url, secret),
+            allowance=_allowance(settings),
             retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
         ),
         verify=_authenticator(verifier, settings.admin_key or None),
@@ -143,6 +145,20 @@ def assemble(
         verifier=verifier,
         telemetry=telemetry,
         code_version=settings.code_version or fingerprint(settings.apps),
+    )
+
+
+def _allowance(settings: Settings) -> Allowance:
+    """The limits of connections and users; a user may do four times what a connection may."""
+    messages, data = settings.max_messages_per_s, settings.max_bytes_per_s
+    return Allowance(
+        connection_queries=settings.max_connection_queries,
+        connection_messages_per_s=messages,
+        connection_bytes_per_s=data,
+        user_queries=settings.max_user_queries,
+        user_sockets=settings.max_user_sockets,
+        user_messages_per_s=4 * messages,
+        user_bytes_per_s=4 * data,
     )
 
 

@@ -8,6 +8,13 @@ import msgspec
 
 from chalicelib.engine.auth import Provider
 from chalicelib.engine.errors import EngineError
+from chalicelib.engine.limits import (
+    MAX_CONNECTION_BYTES_PER_S,
+    MAX_CONNECTION_MESSAGES_PER_S,
+    MAX_CONNECTION_QUERIES,
+    MAX_USER_QUERIES,
+    MAX_USER_SOCKETS,
+)
 
 Store = Literal["memory", "sqlite", "dynamodb"]
 
@@ -70,6 +77,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         message_bytes: Largest message that the gateway posts to a socket: what a mutation or
             an action may answer there. API Gateway's is 128 KiB; the local server knows its
             own.
+        max_connection_queries: Live queries of one connection (docs/live-queries.md).
+        max_user_queries: Live queries of all connections of one user.
+        max_user_sockets: Connections of one user.
+        max_messages_per_s: Messages a second of one connection; of a user, four times that.
+        max_bytes_per_s: Bytes a second of one connection; of a user, four times that.
     """
 
     store: Store = "sqlite"
@@ -103,6 +115,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_retention_days: Annotated[int, msgspec.Meta(ge=0)] = 14
     settle_ms: float = 100
     message_bytes: int = 128 * 1024
+    max_connection_queries: Annotated[int, msgspec.Meta(gt=0)] = MAX_CONNECTION_QUERIES
+    max_user_queries: Annotated[int, msgspec.Meta(gt=0)] = MAX_USER_QUERIES
+    max_user_sockets: Annotated[int, msgspec.Meta(gt=0)] = MAX_USER_SOCKETS
+    max_messages_per_s: Annotated[float, msgspec.Meta(gt=0)] = MAX_CONNECTION_MESSAGES_PER_S
+    max_bytes_per_s: Annotated[float, msgspec.Meta(gt=0)] = MAX_CONNECTION_BYTES_PER_S
 
     def __post_init__(self) -> None:
         if 0 < self.log_retention_days < MIN_LOG_RETENTION_DAYS:

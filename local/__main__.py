@@ -155,6 +155,7 @@ def _in_this_process(
     )
     try:
         deployment = _deployed(settings, stores, OwnSockets(server.connections), jobs)
+        server.connections.on_drained = deployment.backend.drained
         import app  # noqa: PLC0415 - reads the settings when it is imported
 
         feed.connect(

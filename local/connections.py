@@ -60,6 +60,11 @@ class Socket(Protocol):
         """What the transport holds and the network has not taken yet."""
         ...
 
+    @property
+    def unsent_messages(self) -> int:
+        """How many messages it was handed since its transport is full; else none."""
+        ...
+
     def send(self, items: list[bytes | Close]) -> None:
         """Hand messages to the transport, in order."""
         ...
@@ -80,6 +85,8 @@ class _Line:
     socket: Socket
     waiting: list[bytes | Close] = field(default_factory=list)
     waiting_bytes: int = 0
+    was_asked: bool = False
+    """Whether somebody waits for the client to take what it was sent."""
 
 
 FLUSH_SOCKETS: Final = 256
@@ -96,6 +103,7 @@ class Connections:
         self._due: list[_Line] = []
         self._called = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.on_drained: Callable[[str], None] = lambda _: None
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -144,6 +152,29 @@ class Connections:
                 raise Gone(connection_id)
             self._stand_in_line(line, Close(code, reason))
 
+    def unsent(self, connection_id: str) -> int:
+        """How many messages a client has not taken, beyond what the transport holds.
+
+        If there are some, ``on_drained`` is called once there are none any more.
+        """
+        with self._lock:
+            line = self._lines.get(connection_id)
+            if line is None:
+                return 0
+            number = len(line.waiting) + line.socket.unsent_messages
+            line.was_asked = number > 0
+            return number
+
+    def drained(self, connection_id: str) -> None:
+        """Take in that a socket's transport has room again. Called on the loop."""
+        with self._lock:
+            line = self._lines.get(connection_id)
+            told = line is not None and line.was_asked
+            if line is not None:
+                line.was_asked = False
+        if told:
+            self.on_drained(connection_id)
+
     def info(self, connection_id: str) -> ConnectionInfo:
         """Return who is connected there.
 
@@ -190,11 +221,13 @@ class Connections:
     def _flush(self) -> None:
         with self._lock:
             due, self._due = self._due[:FLUSH_SOCKETS], self._due[FLUSH_SOCKETS:]
-            batches = [(line.socket, line.waiting) for line in due]
+            batches = [(line.socket, line.waiting, line.was_asked) for line in due]
             for line in due:
                 line.waiting, line.waiting_bytes = [], 0
             self._called = bool(self._due)
             if self._called:
                 self._call(self._flush)
-        for socket, items in batches:
+        for socket, items, was_asked in batches:
             socket.send(items)
+            if was_asked and not socket.unsent_messages:
+                self.drained(socket.connection_id)

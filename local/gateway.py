@@ -215,6 +215,10 @@ class Gateway:
         what = found[1] if found else "message"
         self._messages.submit(socket.connection_id, event, what=what, done=done)
 
+    def drained(self, socket: GatewaySocket) -> None:
+        """Have whoever waits for the client go on."""
+        self._connections.drained(socket.connection_id)
+
     def closed(self, socket: GatewaySocket, code: int, reason: str) -> None:
         """Forget a socket, and tell the handler of disconnections if there is one."""
         self._connections.remove(socket.connection_id)

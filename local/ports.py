@@ -61,6 +61,10 @@ class OwnSockets:
         except TooLarge as large:
             raise MessageTooLarge(f"a message of {len(data)} bytes is too large") from large
 
+    def unsent(self, connection: str) -> int:
+        """How many messages its client has not taken."""
+        return self._connections.unsent(connection)
+
     def close(self, connection: str, code: int, reason: str) -> None:
         """Close a socket; one that is closed already is left alone."""
         try:

@@ -55,6 +55,10 @@ class SocketOwner(Protocol):
         """Handle a text message; ``socket.finished`` is to be called when that is done."""
         ...
 
+    def drained(self, socket: "GatewaySocket") -> None:
+        """Learn that a socket's transport was full and has room again."""
+        ...
+
     def closed(self, socket: "GatewaySocket", code: int, reason: str) -> None:
         """Forget a socket."""
         ...
@@ -88,6 +92,7 @@ class GatewaySocket(asyncio.Protocol):
         self._calls_lock = threading.Lock()
         self._open_calls = 0
         self._reading = True
+        self._unsent = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -107,6 +112,11 @@ class GatewaySocket(asyncio.Protocol):
         """What the transport holds and the network has not taken yet."""
         return self._transport.get_write_buffer_size()
 
+    @property
+    def unsent_messages(self) -> int:
+        """How many messages it was handed since its transport is full; else none."""
+        return self._unsent
+
     def send(self, items: list[bytes | Close]) -> None:
         """Hand messages to the transport, in order; none go out once the socket closes."""
         for item in items:
@@ -116,6 +126,8 @@ class GatewaySocket(asyncio.Protocol):
                 self._close(item.code, item.reason)
             else:
                 self._send_text(item)
+            if self._unsent:
+                self._unsent += 1
         self._active = time.monotonic()
         self._write()
 
@@ -193,13 +205,16 @@ class GatewaySocket(asyncio.Protocol):
 
     @override
     def pause_writing(self) -> None:
+        self._unsent = max(1, self._unsent)
         if self._ws.state is State.OPEN:
             self._set_timer(DRAIN_S)
 
     @override
     def resume_writing(self) -> None:
+        self._unsent = 0
         if self._ws.state is State.OPEN:
             self._stop_timer()
+            self._owner.drained(self)
 
     def _shake_hands(self, request: Request) -> None:
         agents = request.headers.get_all("User-Agent")

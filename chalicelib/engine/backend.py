@@ -12,7 +12,7 @@ from chalicelib.engine.database.deployment import Progress
 from chalicelib.engine.database.housekeeping import Retention
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.usage import Statistics
-from chalicelib.engine.errors import BadMessage, NotDeployed
+from chalicelib.engine.errors import BadMessage, InboxFull, NotDeployed, Overloaded
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
 from chalicelib.engine.functions.files import Files
@@ -35,6 +35,7 @@ from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
+    Backlogged,
     Clock,
     CursorSeal,
     Frame,
@@ -44,7 +45,7 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
-from chalicelib.engine.sync.actor import Actors
+from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
 from chalicelib.engine.sync.conversation import ActionJob, Services
 from chalicelib.engine.sync.explain import Explainer
 from chalicelib.engine.sync.fanout import Fanout
@@ -56,6 +57,7 @@ from chalicelib.engine.sync.messages import (
     encode,
 )
 from chalicelib.engine.sync.outbox import action_response
+from chalicelib.engine.sync.overload import Allowance, Turnstile
 from chalicelib.engine.sync.reruns import Rerun, Reruns
 from chalicelib.engine.sync.reruns import ignore as hear_nothing
 from chalicelib.engine.sync.transition import Mover
@@ -147,6 +149,12 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: int = 128 * 1024
     files: FileAccess = FileAccess()
     retention: Retention = Retention()
+    allowance: Allowance = Allowance()
+
+
+def _none_unsent(_connection: str) -> int:
+    """What is unsent, where the gateway does not tell."""
+    return 0
 
 
 class Backend:
@@ -166,6 +174,7 @@ class Backend:
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
+        gateway = ports.gateway
         persistence = let_out(ports.persistence)
         self._tail = LogTail(persistence, clock)
         self._committer = Committer(ports.persistence, self._tail, clock)
@@ -203,7 +212,7 @@ class Backend:
             self.runner, self._actions, self._hints, clock, report=report, say=say
         )
         self._sweeper = JobSweeper(self.runner, self._hints, clock)
-        self._reruns = Reruns(reran)
+        self._reruns, self._turnstile = Reruns(reran), Turnstile(behaviour.allowance, clock)
         explainer = Explainer(
             self.runner,
             self._tail,
@@ -218,21 +227,23 @@ class Backend:
             runner=self.runner,
             mover=Mover(self.runner, self._tail, index),
             index=index,
-            gateway=ports.gateway,
+            gateway=gateway,
             clock=clock,
             verify=verify,
             enlist=store.enlist,
             start=self._send_job,
             send_wake=self._send_wake,
+            unsent=gateway.unsent if isinstance(gateway, Backlogged) else _none_unsent,
             report=report,
             reruns=self._reruns,
+            turnstile=self._turnstile,
             max_message_bytes=behaviour.max_message_bytes,
             settle_ms=behaviour.settle_ms,
             tick_ms=behaviour.tick_ms,
             redacted=behaviour.redacted,
         )
         self._actors = Actors(
-            store, index, ports.gateway, clock=clock, ids=ports.ids, services=services
+            store, index, gateway, clock=clock, ids=ports.ids, services=services
         )
         self._fanout = Fanout(
             self._actors,
@@ -249,7 +260,8 @@ class Backend:
         """What this process has counted since it began, by the names of metrics."""
         cache = self.runner.cache
         cached = {"CacheHits": cache.hits, "CacheMisses": cache.misses}
-        return {**cached, **self._reruns.counts.by_metric()}
+        refused = {"ConnectionsOverloaded": self._turnstile.refused}
+        return {**cached, **self._reruns.counts.by_metric(), **refused}
 
     # -- functions ------------------------------------------------------------------------
 
@@ -310,11 +322,13 @@ class Backend:
     def receive(self, connection: str, frame: Frame) -> None:
         """Take up a message of a client."""
         try:
+            self._turnstile.message(connection, len(frame.body))
             decode_client(frame.body)
+            self._actors.take_frame(connection, frame)
         except BadMessage as error:
             self.refuse(connection, f"WSMessageInvalidJson: {error}")
-            return
-        self._actors.take_frame(connection, frame)
+        except (Overloaded, InboxFull) as error:
+            self._actors.end(connection, CLOSE_AGAIN, error.code)
 
     def refuse(self, connection: str, why: str) -> None:
         """Tell a client that it broke the protocol, and end the connection."""
@@ -326,6 +340,10 @@ class Backend:
     def disconnected(self, connection: str) -> None:
         """Forget a connection whose socket is closed."""
         self._actors.end(connection)
+
+    def drained(self, connection: str) -> None:
+        """Go on with a session whose client was behind and has taken everything."""
+        self._send_wake(connection, 0)
 
     # -- what follows from commits, and from time ----------------------------------------------
 

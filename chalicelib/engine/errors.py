@@ -452,6 +452,13 @@ class InboxFull(EngineError):
     retryable = True
 
 
+class Overloaded(EngineError):
+    """A client, or all clients of a user together, ask for more than their share."""
+
+    code = "TooManyConcurrentRequests"
+    retryable = True
+
+
 class TableUnknown(EngineError):
     """A document class belongs to no table that is served."""
 

@@ -141,6 +141,48 @@ MAX_INBOX_FRAMES: Final = 1000
 MAX_INBOX_BYTES: Final = 4 << 20
 """Most bytes of frames of one connection that wait to be read: 4 MiB (docs/design.md 5)."""
 
+MAX_CONNECTION_QUERIES: Final = 5000
+"""Most live queries of one connection.
+
+A reason, not a source: the largest pages that are known hold some hundreds. Each costs about
+12 bytes of the lease and 200 of the state, which are written whole.
+"""
+
+MAX_USER_QUERIES: Final = 50_000
+"""Most live queries of all connections of one user: ten full ones."""
+
+MAX_USER_SOCKETS: Final = 1000
+"""Most connections that one user may have open at a time.
+
+A reason, not a source: nobody has so many pages open, and a service that shows one token on
+each of its machines has room.
+"""
+
+MAX_CONNECTION_MESSAGES_PER_S: Final = 1000.0
+"""Most messages a second that one connection may send for long.
+
+A reason, not a source: a mutation takes about a millisecond, and those of one connection run
+one after another, so that more would only grow the queue.
+"""
+
+MAX_CONNECTION_BYTES_PER_S: Final = 16.0 * (1 << 20)
+"""Most bytes a second that one connection may send for long: 16 MiB, the largest arguments."""
+
+MAX_USER_MESSAGES_PER_S: Final = 4 * MAX_CONNECTION_MESSAGES_PER_S
+"""Most messages a second that all connections of one user may send for long.
+
+A reason, not a source: somewhat more than the local server can carry at all.
+"""
+
+MAX_USER_BYTES_PER_S: Final = 4 * MAX_CONNECTION_BYTES_PER_S
+"""Most bytes a second that all connections of one user may send for long: 64 MiB."""
+
+BURST_S: Final = 10.0
+"""For how many seconds' worth a client may go over a rate at once, after a rest.
+
+A reason, not a source: a client that comes back repeats all that it waits for in one go.
+"""
+
 # Search
 
 MAX_FILTER_FIELDS: Final = 16

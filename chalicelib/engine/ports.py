@@ -6,7 +6,7 @@ threads.
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -70,6 +70,18 @@ class Gateway(Protocol):
         Raises:
             PostUnanswered: the socket may still be open. Closing may be repeated.
         """
+        ...
+
+
+@runtime_checkable
+class Backlogged(Gateway, Protocol):
+    """A gateway that knows what its clients have not taken yet.
+
+    It tells when one has (``Backend.drained``), after :meth:`unsent` was asked about it.
+    """
+
+    def unsent(self, connection: str) -> int:
+        """How many messages were posted that the network has not taken; 0 if it is closed."""
         ...
 
 

@@ -114,6 +114,7 @@ class Actors:
         self._index.remove_all(connection)
         self._store.bury(connection)
         self._states.drop(connection)
+        self._services.turnstile.left(connection)
 
     def _acquire(self, connection: str, wake_ts: int = 0) -> tuple[str, Lease, bool]:
         owner, now_ms = self._ids.transaction_id(), self._clock.now_ms()
@@ -170,6 +171,7 @@ class Actors:
         self, connection: str, owner: str, lease: Lease, frame: Frame | None, *, look: bool
     ) -> None:
         until_ms = self._clock.now_ms() + HOLD_MS
+        self._services.turnstile.woken(connection)
         session = self._states.get(connection, lease.revision)
         if session is None:
             session = _decode(self._store.state(connection), lease.revision)
@@ -187,9 +189,11 @@ class Actors:
                 late = not talk.work(until_ms, inbox)
             self._put_back(talk)
             saved = self._save(connection, talk)
-            if self._store.release(connection, owner, saved, final=late):
+            # What waits for the client would have the release refused for ever.
+            final = late or talk.is_held_up
+            if self._store.release(connection, owner, saved, final=final):
                 self._states.put(connection, saved.revision, talk.session)
-                if late or saved.due:
+                if self._goes_on(talk, saved, late=late):
                     # After the release: sent before, it would find the lease held.
                     self._services.send_wake(connection, 0)
                 return
@@ -201,6 +205,14 @@ class Actors:
                 saved, left=lease.left, wake_ts=lease.wake_ts
             )
             look = True
+
+    def _goes_on(self, talk: Conversation, saved: Lease, *, late: bool) -> bool:
+        """Tell whether there is more to do for a session that was just released."""
+        if late or not talk.is_held_up:
+            return late or saved.due
+        # Its client may have caught up while the lease was held, when nobody could be told.
+        left = self._store.raise_wake(talk.connection, 0).left
+        return left != saved.left or not talk.client_is_behind()
 
     def _inbox(self, connection: str) -> list[Frame]:
         frames = self._store.inbox(connection)

@@ -11,6 +11,7 @@ from chalicelib.engine.errors import (
     BaseVersionMismatch,
     EngineError,
     MessageTooLarge,
+    Overloaded,
 )
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.runner import Runner
@@ -22,7 +23,9 @@ from chalicelib.engine.sync.messages import (
     ActionResponse,
     Authenticate,
     AuthError,
+    Connect,
     FatalError,
+    ModifyQuerySet,
     Mutation,
     Ping,
     decode_inbox,
@@ -34,6 +37,7 @@ from chalicelib.engine.sync.outbox import (
     Outbox,
     mutation_response,
 )
+from chalicelib.engine.sync.overload import Turnstile
 from chalicelib.engine.sync.reruns import Reruns
 from chalicelib.engine.sync.session import (
     Answer,
@@ -50,6 +54,12 @@ from chalicelib.engine.sync.transition import Mover, message, pack, unpack
 
 ACTION_PATIENCE_MS: Final = 630_000.0
 """How long an action may take until it is answered as failed: ten minutes and a margin."""
+
+MAX_UNSENT: Final = 2
+"""Messages that a client may leave untaken until it gets no further transition.
+
+Source: docs/protocol.md 4.5, the server that clients know buffers two transitions.
+"""
 
 CLOSE_INTERNAL: Final = 1011
 CLOSE_NORMAL: Final = 1000
@@ -91,8 +101,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     enlist: Callable[[str, str, int], list[str]]
     start: Callable[[ActionJob], None]
     send_wake: Callable[[str, float], None]
+    unsent: Callable[[str], int]
     report: Callable[[Exception, str, str], None]
     reruns: Reruns
+    turnstile: Turnstile
     max_message_bytes: int
     settle_ms: float
     tick_ms: float
@@ -107,7 +119,7 @@ class Conversation:
     ) -> None:
         self._services, self.connection = services, connection
         self.session, self.lease = session, lease
-        self.changed = False
+        self.changed = self.is_held_up = False
         self.done: list[str] = []
         self.end_older: Callable[[list[str]], None] = lambda _: None
         self._waiting: dict[str, Received] = {}
@@ -132,6 +144,10 @@ class Conversation:
         """Take in a frame that is not in the inbox."""
         self._handed[frame.id] = frame
         self._take_all([frame])
+
+    def client_is_behind(self) -> bool:
+        """Tell whether a client has transitions to take before it gets another one."""
+        return self._services.unsent(self.connection) >= MAX_UNSENT
 
     def look(self, inbox: Callable[[], list[Frame]]) -> None:
         """Take in the frames of the inbox."""
@@ -161,7 +177,12 @@ class Conversation:
             self._give_up_gaps()
         self._give_up_actions()
         if self.session.id and (self.lease.due or self.lease.wake_ts > self.lease.seen):
-            self._move()
+            self.is_held_up = self.client_is_behind()
+            if self.is_held_up:
+                # Later changes join this one: they go out in one transition.
+                self._services.reruns.merged()
+            else:
+                self._move()
         self._ping_if_idle()
         return in_time
 
@@ -212,12 +233,26 @@ class Conversation:
             )
         except (BadMessage, BaseVersionMismatch) as error:
             self._fatal(error)
+        except Overloaded as error:
+            raise Ended(CLOSE_AGAIN, error.code) from error
         self.changed = self.changed or step.session is not self.session
         self.session = step.session
         for effect in step.effects:
             self._perform(effect)
+        if isinstance(received.message, Connect | Authenticate | ModifyQuerySet):
+            self._count_in()
         if step.due:
             self.lease = msgspec.structs.replace(self.lease, due=True)
+
+    def _count_in(self) -> None:
+        """Have it counted what this connection holds, and whose it is."""
+        session = self.session
+        try:
+            self._services.turnstile.holds(
+                self.connection, session.caller, len(session.queries)
+            )
+        except Overloaded as error:
+            raise Ended(CLOSE_AGAIN, error.code) from error
 
     def _perform(self, effect: Effect) -> None:
         match effect:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.auth import Caller
-from chalicelib.engine.errors import BadMessage, BaseVersionMismatch
+from chalicelib.engine.errors import BadMessage, BaseVersionMismatch, Overloaded
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.sync.messages import (
     Action,
@@ -124,6 +124,7 @@ def receive(
     Raises:
         BaseVersionMismatch: the message builds on a version that is not the current one.
         BadMessage: the message makes no sense after those before it.
+        Overloaded: too many actions are under way.
     """
     match message:
         case Connect():
@@ -144,7 +145,7 @@ def receive(
         case Action():
             _refuse_component(message.component_path)
             if len(session.actions) >= MAX_ACTIONS:
-                raise BadMessage("too many actions are under way on this connection")
+                raise Overloaded("too many actions are under way on this connection")
             after = _requested(session, message.request_id)
             actions = {**session.actions, message.request_id: give_up_ms}
             return Step(_with(after, actions=actions), (Start(message),))

@@ -114,7 +114,8 @@ class Mover:
                 view = head
             if not stale:
                 break
-        self._vouch(session, outcomes, view)
+        # What the cache gave, whoever ran it has vouched for.
+        self._vouch(session, {i: outcomes[i] for i in outcomes.keys() - shared}, view)
         after = _with_reads(session, reads, outcomes)
         obsolete = set() if after is session else registered - _all_reads(connection, reads)
         step = Step({i: causes[i] for i in outcomes}, shared, behind=bool(behind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chalicelib.engine.errors import BadMessage, BaseVersionMismatch
+from chalicelib.engine.errors import BadMessage, BaseVersionMismatch, Overloaded
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.sync.messages import (
     Action,
@@ -221,7 +221,7 @@ class TestRequests:
             after(CONNECT), actions=dict.fromkeys(range(MAX_ACTIONS), 0.0)
         )
 
-        with pytest.raises(BadMessage, match="too many actions"):
+        with pytest.raises(Overloaded, match="too many actions"):
             step(full, Action(request_id=MAX_ACTIONS, udf_path="m:f", args=ARGS))
 
     @pytest.mark.parametrize("kind", [Mutation, Action])
