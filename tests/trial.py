@@ -25,6 +25,7 @@ from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Interval, Page, Persistence
 from chalicelib.engine.ports import ROSTER_SHARDS, Frame
 from chalicelib.engine.sync.messages import Authenticate, ts_value
+from chalicelib.engine.sync.overload import Allowance
 from tests.backend import (
     BEGINNING_MS,
     ISSUER,
@@ -102,6 +103,7 @@ class Trial:
         packages: tuple[str, ...] = ("tests.apps.trial",),
         addresses: Addresses = NOWHERE,
         observe: Callable[[str, Statistics], None] = lambda _path, _statistics: None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         self.sockets: LimitedSockets = (
@@ -134,6 +136,7 @@ class Trial:
                 settle_ms=settle_ms,
                 redacted=redacted,
                 max_message_bytes=max_message_bytes,
+                allowance=allowance or Allowance(),
             ),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.reported.append(error),

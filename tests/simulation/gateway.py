@@ -7,6 +7,7 @@ from typing import Protocol
 from chalicelib.engine.errors import ConnectionGone, PostUnanswered
 from chalicelib.engine.ports import Frame
 from tests.simulation.faults import HABITS
+from tests.simulation.properties import Broken, Property
 from tests.simulation.story import received, sent
 from tests.simulation.world import World
 
@@ -21,6 +22,12 @@ class Listener(Protocol):
     def closed(self, connection: str) -> None:
         """Learn that the socket was closed."""
         ...
+
+
+MOST_UNSENT = 2
+"""Transitions that a client may leave untaken. Source: docs/protocol.md 4.5."""
+
+_TRANSITION = b'{"type":"Transition",'
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +46,9 @@ class Socket:
     lost_from: int = 1 << 30
     waiting: list[tuple[Frame, Callable[[], bool]]] = field(default_factory=list)
     busy: bool = False
+    unsent: int = 0
+    unsent_transitions: int = 0
+    was_asked: bool = False
 
 
 class Gateway:
@@ -50,6 +60,7 @@ class Gateway:
         self._world, self._handle = world, handle
         self.sockets: dict[str, Socket] = {}
         self.disconnected: Callable[[str], None] = lambda _: None
+        self.drained: Callable[[str], None] = lambda _: None
 
     def open(self, connection: str, listener: Listener) -> None:
         """Open a socket."""
@@ -105,13 +116,38 @@ class Gateway:
     def _send_down(self, socket: Socket, data: bytes) -> None:
         world = self._world
         world.note(received(socket.connection, data))
-        socket.heard_ms = max(socket.heard_ms, world.now_ms + world.between((0, 15)))
+        if world.profile.take_ms is None:
+            socket.heard_ms = max(socket.heard_ms, world.now_ms + world.between((0, 15)))
+        else:
+            taken_ms = world.between(world.profile.take_ms)
+            socket.heard_ms = max(socket.heard_ms, world.now_ms) + taken_ms
+        is_transition = data.startswith(_TRANSITION)
+        socket.unsent += 1
+        socket.unsent_transitions += is_transition
+        if world.profile.take_ms is not None and socket.unsent_transitions > MOST_UNSENT:
+            raise Broken(
+                Property.BUFFER,
+                f"{socket.unsent_transitions} transitions wait for {socket.connection}",
+            )
 
         def arrive() -> None:
+            socket.unsent -= 1
+            socket.unsent_transitions -= is_transition
+            if not socket.unsent and socket.was_asked:
+                socket.was_asked = False
+                self.drained(socket.connection)
             if world.now_ms <= socket.cut_ms:
                 socket.listener.hear(socket.connection, data)
 
         world.at(socket.heard_ms - world.now_ms, arrive)
+
+    def unsent(self, connection: str) -> int:
+        """How many messages a client has not taken, in worlds whose gateway knows that."""
+        socket = self.sockets.get(connection)
+        if socket is None or self._world.profile.take_ms is None:
+            return 0
+        socket.was_asked = socket.unsent > 0
+        return socket.unsent
 
     def delay(self, duration_ms: float) -> None:
         """Let what is under way down arrive that much later; what follows does not overtake it."""

@@ -102,6 +102,7 @@ class Platform:
             self.subscriptions = SlowSubscriptions(world)
         self.gateway = Gateway(world, self._take_frame)
         self.gateway.disconnected = self._disconnected
+        self.gateway.drained = self._drained
         self._ports = Ports(
             persistence=self.storage,
             sessions=self.sessions,
@@ -240,6 +241,9 @@ class Platform:
 
     def _disconnected(self, connection: str) -> None:
         self.invoke("disconnect", lambda backend: backend.disconnected(connection))
+
+    def _drained(self, connection: str) -> None:
+        self.invoke("drained", lambda backend: backend.drained(connection), fragile=False)
 
     def _stream(self, entry: Entry) -> None:
         self._committed(entry)

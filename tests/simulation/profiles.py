@@ -20,6 +20,7 @@ class Profile:
     uploaded, and as many deleted and swept.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``house``: how often the housekeeper comes by day.
+    ``take_ms``: how long a client takes for each message, which the gateway then knows of.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
 
@@ -52,6 +53,7 @@ class Profile:
     small: bool = False
     night: bool = False
     house: int = 0
+    take_ms: Range | None = None
 
 
 CALM = Profile()
@@ -81,6 +83,9 @@ STORM = replace(CALM, storm=3, acts=(4, 10))
 DEPLOY = replace(CALM, deploy=True, http=12, stall=0.1)
 FAULTY_DEPLOY = replace(FAULTY, deploy=True)
 SLOW = replace(CALM, post_ms=(50, 6000), acts=(10, 24), http=12)
+# Clients that read slowly, of which the local gateway knows.
+BEHIND = replace(LOCAL, take_ms=(20, 900), think_ms=(0, 60), acts=(8, 20), http=20)
+BARELY_BEHIND = replace(BEHIND, take_ms=(1, 120), http=8, stall=0.3)
 PIECES = replace(CALM, max_message_bytes=2048)
 
 DYNAMODB = replace(CALM, dynamodb=True, call_ms=(0.1, 3), handler_ms=(0.1, 4))
@@ -130,6 +135,8 @@ PROFILES = {
     "deploy": DEPLOY,
     "faulty deploy": FAULTY_DEPLOY,
     "slow": SLOW,
+    "behind": BEHIND,
+    "barely behind": BARELY_BEHIND,
     "pieces": PIECES,
     "small": replace(CALM, small=True, deploy=True, clients=(3, 5)),
     "faulty small": replace(FAULTY, small=True),

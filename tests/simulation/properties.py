@@ -24,6 +24,7 @@ class Property(Enum):
     TIME = "No client sees time run backwards, over all of its sockets."
     TRANSITION = "Each query of each transition shows what the replay has at its timestamp."
     FRUGALITY = "A result that did not change is not sent."
+    BUFFER = "At most two transitions wait for a client that is slow to take them."
     OWN_WRITES = "When a promise resolves, the queries show its effect, and none showed it before the answer."
     PROTOCOL = "No message comes that a stock client does not understand, or in pieces that do not fit."
     REST = "When nothing more is under way, everything was answered, and every query shows the log's end."

@@ -12,6 +12,8 @@ SEEDS = {
     "local failing": 50,
     "local storm": 15,
     "slow": 50,
+    "behind": 25,
+    "barely behind": 25,
     "short": 200,
     "storm": 8,
     "deploy": 30,

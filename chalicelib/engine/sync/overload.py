@@ -191,11 +191,20 @@ class Turnstile:
         visitor.user = name
         if name is None:
             return
-        if name not in self._users:
+        owner = self._user(name, visitor.heard_ms)
+        owner.connections.add(connection)
+        owner.queries += visitor.queries
+
+    def _user(self, name: str, now_ms: float) -> _User:
+        # Kept when its last connection ends: else who comes back would begin anew.
+        owner = self._users.get(name)
+        if owner is None:
             rates = self._allowance.user_messages_per_s, self._allowance.user_bytes_per_s
-            self._users[name] = _User(_Meter(*rates, visitor.heard_ms))
-        self._users[name].connections.add(connection)
-        self._users[name].queries += visitor.queries
+            owner = self._users[name] = _User(_Meter(*rates, now_ms))
+            if len(self._users) > KEPT_CONNECTIONS:
+                gone = (n for n, u in self._users.items() if not u.connections)
+                self._users.pop(next(gone, name), None)
+        return owner
 
     def _part(self, connection: str, visitor: _Visitor) -> None:
         owner = self._users.get(visitor.user) if visitor.user is not None else None
@@ -203,8 +212,6 @@ class Turnstile:
             return
         owner.connections.discard(connection)
         owner.queries -= visitor.queries
-        if not owner.connections:
-            del self._users[visitor.user]
 
     def _has_too_much(self, owner: _User) -> bool:
         allowance = self._allowance

@@ -3,6 +3,7 @@
 from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
 MOVER = ENGINE + "sync/transition.py"
+ACTOR = ENGINE + "sync/actor.py"
 CONVERSATION = ENGINE + "sync/conversation.py"
 FANOUT = ENGINE + "sync/fanout.py"
 OUTBOX = ENGINE + "sync/outbox.py"
@@ -56,6 +57,28 @@ TRANSITIONS = (
                 "        view = self._tail.view()\n        if view.ts < last:\n",
                 "        view = self._tail.view()\n        if view.ts > last:\n            return 0\n"
                 "        if view.ts < last:\n",
+            ),
+        ),
+    ),
+    Guard(
+        "a client that is behind gets no third transition",
+        "behind",
+        (
+            Edit(
+                CONVERSATION,
+                "return self._services.unsent(self.connection) >= MAX_UNSENT",
+                "return self._services.unsent(self.connection) > MAX_UNSENT",
+            ),
+        ),
+    ),
+    Guard(
+        "whoever held a session up looks again once it is released",
+        "barely behind",
+        (
+            Edit(
+                ACTOR,
+                "left != saved.left or not talk.client_is_behind()",
+                "left != saved.left",
             ),
         ),
     ),
