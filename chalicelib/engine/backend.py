@@ -12,7 +12,7 @@ from chalicelib.engine.database.deployment import Progress
 from chalicelib.engine.database.housekeeping import Retention
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.usage import Statistics
-from chalicelib.engine.errors import BadMessage, InboxFull, NotDeployed, Overloaded
+from chalicelib.engine.errors import BadMessage, NotDeployed, Overloaded
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
 from chalicelib.engine.functions.files import Files
@@ -327,7 +327,7 @@ class Backend:
             self._actors.take_frame(connection, frame)
         except BadMessage as error:
             self.refuse(connection, f"WSMessageInvalidJson: {error}")
-        except (Overloaded, InboxFull) as error:
+        except Overloaded as error:
             self._actors.end(connection, CLOSE_AGAIN, error.code)
 
     def refuse(self, connection: str, why: str) -> None:

@@ -445,13 +445,6 @@ class MessageTooLarge(EngineError):
     code = "MessageTooLarge"
 
 
-class InboxFull(EngineError):
-    """A connection has sent more frames than are kept for it."""
-
-    code = "TooManyConcurrentRequests"
-    retryable = True
-
-
 class Overloaded(EngineError):
     """A client, or all clients of a user together, ask for more than their share."""
 

@@ -179,7 +179,7 @@ class SessionStore(Protocol):
         """Put a frame into the inbox of a living session.
 
         Raises:
-            InboxFull: 1,000 frames or 4 MB are waiting already.
+            Overloaded: 1,000 frames or 4 MB are waiting already.
             OutcomeUnknown: the frame may be there, or come yet. Leaving it again may have it
                 taken up twice.
         """

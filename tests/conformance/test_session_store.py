@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import InboxFull
+from chalicelib.engine.errors import Overloaded
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
@@ -240,7 +240,7 @@ class TestInbox:
         for n in range(MAX_INBOX_FRAMES):
             store.leave("c", frame(str(n)))
 
-        with pytest.raises(InboxFull):
+        with pytest.raises(Overloaded):
             store.leave("c", frame("one too many"))
         store.drop_frames("c", ["0"])
         store.leave("c", frame("now it fits"))
@@ -253,7 +253,7 @@ class TestInbox:
         for n in range(16):
             store.leave("c", frame(str(n), body=body))
 
-        with pytest.raises(InboxFull):
+        with pytest.raises(Overloaded):
             store.leave("c", frame("one too many"))
         store.drop_frames("c", ["0", "0", "nothing"])
         store.leave("c", frame("now it fits"))

@@ -17,7 +17,7 @@ from chalicelib.adapters.dynamodb.session_items import (
 )
 from chalicelib.adapters.dynamodb.usage import Item
 from chalicelib.adapters.system import SystemClock
-from chalicelib.engine.errors import InboxFull
+from chalicelib.engine.errors import Overloaded
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
 from chalicelib.engine.ports import Acquired, Clock, Frame, Lease, roster_shard
 
@@ -112,7 +112,7 @@ class DynamoSessions:
             # would have it taken up again.
             self._table.put(item, once=True)
         elif not decode_lease(item).dead:
-            raise InboxFull(f"{item['waiting_frames']['N']} frames wait already")
+            raise Overloaded(f"{item['waiting_frames']['N']} frames wait already")
 
     def raise_left(self, connection: str) -> Lease:
         """Count one frame more as left."""

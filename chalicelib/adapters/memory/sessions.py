@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import InboxFull
+from chalicelib.engine.errors import Overloaded
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
@@ -105,7 +105,7 @@ class MemorySessions:
                 len(session.inbox) >= MAX_INBOX_FRAMES
                 or session.inbox_bytes >= MAX_INBOX_BYTES
             ):
-                raise InboxFull(f"{len(session.inbox)} frames wait already")
+                raise Overloaded(f"{len(session.inbox)} frames wait already")
             self.drop_frames(connection, [frame.id])
             session.inbox[frame.id] = frame
             session.inbox_bytes += len(frame.body)
