@@ -1,0 +1,1 @@
+"""An app of lists and registers, whose histories tell in which order things happened."""
