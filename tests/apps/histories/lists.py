@@ -77,7 +77,7 @@ def _read(ctx: QueryCtx | MutationCtx, step: Step) -> Result:
 def _append(ctx: MutationCtx, key: str, value: str) -> str:
     last = ctx.db.query(Element.by_list.eq(key)).order("desc").first()
     at = 0 if last is None else last.at + 1
-    return _named(value, ctx.db.insert(Element(list=key, at=at, element=value)))
+    return _named(value, ctx.db.insert(Element(key=key, at=at, element=value)))
 
 
 def _swap(ctx: MutationCtx, key: str, value: str) -> list[str]:

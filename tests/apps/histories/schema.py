@@ -8,10 +8,10 @@ from chalicelib.engine.server import Document, PolicyCtx, index, indexed
 class Element(Document, table="elements"):
     """One element of a list, at its place."""
 
-    list: str = indexed()
+    key: str = indexed()
     at: int = indexed()
     element: str
-    by_list = index(list, at)
+    by_list = index(key, at)
 
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Let everybody read."""
