@@ -76,7 +76,7 @@ test-clients: $(VENV)/.dev-ready $(addsuffix /node_modules/.package-lock.json,te
 	@exec $(BIN)/python -m pytest -q -n 2 -m clients --durations 5 $(ARGS)
 
 .PHONY: proof
-proof: $(VENV)/.dev-ready ## Run the proof of docs/correctness.md, and print its tables; PARTS= SEEDS= OPERATIONS=
+proof: $(VENV)/.dev-ready tests/clients/node_modules/.package-lock.json ## Run the proof of docs/correctness.md, and print its tables; PARTS= SEEDS= OPERATIONS=
 	@exec $(BIN)/python -m tests.proof $(if $(filter command,$(origin PARTS)),$(PARTS)) $(call given,SEEDS,--seeds) $(call given,OPERATIONS,--operations)
 
 .PHONY: check

@@ -5,16 +5,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from typing_extensions import override
 
 from chalicelib.adapters.sqlite.files import DATABASE_NAME
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
+from chalicelib.adapters.sqlite.row_cache import RowCache
 from chalicelib.engine.errors import (
     OutcomeUnknown,
     StorageCorrupt,
@@ -22,7 +24,8 @@ from chalicelib.engine.errors import (
     StorageLocked,
     StorageUnavailable,
 )
-from chalicelib.engine.log import ORIGIN
+from chalicelib.engine.log import ORIGIN, Row
+from chalicelib.engine.persistence import Interval
 from tests.conformance.entries import INDEX, drop, entry, put, ts
 
 
@@ -94,6 +97,7 @@ APPENDER = """
 import sys, threading
 from pathlib import Path
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
+from chalicelib.adapters.sqlite.row_cache import RowCache
 from tests.conformance.entries import entry, put
 
 log, lock, count = SqlitePersistence(Path(sys.argv[1])), threading.Lock(), iter(range(1, 10**9))
@@ -389,3 +393,46 @@ class TestTombstones:
         assert left[0] == 5
         assert left[-1] == 0
         assert left == sorted(left, reverse=True)
+
+
+class TestRowsAndTheLog:
+    """Who saw a row of an entry finds that entry in the log: a query relies on it."""
+
+    READINGS: tuple[Callable[[SqlitePersistence], object], ...] = (
+        lambda log: log.get(INDEX, b"a"),
+        lambda log: log.scan(Interval(INDEX, b"a", b"b"), reverse=False, limit=9),
+    )
+
+    @pytest.mark.parametrize("is_in_memory", [False, True])
+    @pytest.mark.parametrize("read", READINGS, ids=["get", "scan"])
+    def test_no_row_is_shown_before_its_entry(
+        self,
+        log: SqlitePersistence,
+        monkeypatch: pytest.MonkeyPatch,
+        read: Callable[[SqlitePersistence], object],
+        *,
+        is_in_memory: bool,
+    ) -> None:
+        log.append(entry(1, put(b"a", b"1")))
+        if is_in_memory:
+            read(log)
+        written, may_go_on = Event(), Event()
+        unhindered = RowCache.written
+
+        def written_slowly(cache: RowCache, rows: Iterable[Row]) -> None:
+            unhindered(cache, rows)
+            written.set()
+            assert may_go_on.wait(10)
+
+        monkeypatch.setattr(RowCache, "written", written_slowly)
+
+        with ThreadPoolExecutor() as pool:
+            pool.submit(log.append, entry(2, put(b"a", b"2")))
+            assert written.wait(10)
+            seen: Future[object] = pool.submit(read, log)
+            came_early = bool(wait([seen], 0.1).done)
+            may_go_on.set()
+
+            assert not came_early
+            assert "b'2'" in str(seen.result(10))
+            assert [found.ts for found in log.tail(ts(1))] == [ts(2)]

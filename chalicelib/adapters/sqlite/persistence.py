@@ -188,6 +188,7 @@ class SqlitePersistence:
             writes = cache.writes
             page = self._scan_file(interval, reverse=reverse, limit=limit)
             cache.keep_page(interval, page, reverse=reverse, limit=limit, writes=writes)
+        self._writer.await_head(self._writer.in_cache)
         return page
 
     def _scan_file(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
@@ -200,16 +201,15 @@ class SqlitePersistence:
         )
         rows: list[Row] = []
         left, resume = PAGE_BYTES, None
-        with (
-            self._readers.borrow() as connection,
-            closing(connection.execute(query, (*values, limit + 1))) as found,
-        ):
-            for key, ts, document, image in found:
-                if left <= 0 or len(rows) == limit:
-                    resume = rows[-1].key if reverse else key
-                    break
-                left -= len(image)
-                rows.append(Row(interval.index, key, ts, document, image))
+        with self._readers.borrow() as connection:
+            with closing(connection.execute(query, (*values, limit + 1))) as found:
+                for key, ts, document, image in found:
+                    if left <= 0 or len(rows) == limit:
+                        resume = rows[-1].key if reverse else key
+                        break
+                    left -= len(image)
+                    rows.append(Row(interval.index, key, ts, document, image))
+            self._await_head(connection)
         return Page(tuple(rows), resume)
 
     def get(self, index: int, key: bytes) -> Row | None:
@@ -220,6 +220,7 @@ class SqlitePersistence:
             writes = cache.writes
             row = self._get_of_file(index, key)
             cache.keep_row(index, key, row, writes)
+        self._writer.await_head(self._writer.in_cache)
         return row
 
     def _get_of_file(self, index: int, key: bytes) -> Row | None:
@@ -229,7 +230,18 @@ class SqlitePersistence:
                 " WHERE idx = ? AND key = ? AND image IS NOT NULL",
                 (index, key),
             ).fetchone()
+            self._await_head(connection)
         return None if found is None else Row(index, key, *found)
+
+    def _await_head(self, connection: sqlite3.Connection) -> None:
+        """Wait until the head shows all that the file has shown; see :class:`Writer`.
+
+        Before the page is kept in memory: others would take it for older than it is.
+        """
+        writer = self._writer
+        if writer.committing > writer.head:
+            query = "SELECT applied FROM marks"
+            writer.await_head(connection.execute(query).fetchone()[0])
 
     def raise_horizon(self, horizon: int) -> None:
         """Declare what may be trimmed."""

@@ -101,12 +101,18 @@ class Writer:
 
     ``head`` and ``recent`` hold only what is durable. They are read without the lock: an
     entry is in ``recent`` before ``head`` shows it.
+
+    The rows of an entry are there before ``head`` shows it, since one transaction writes both.
+    A query that saw some of them, and then looked for entries after its snapshot, would find
+    none, and take its reading for whole. So who has read rows waits for the head to show what
+    they may have shown: ``committing`` is the last entry that the file may hold, ``in_cache``
+    the last one that the rows in memory may hold.
     """
 
     def __init__(
         self, connection: sqlite3.Connection, marks: Marks, gate: Callable[[], Gate]
     ) -> None:
-        self.head = self.applied = marks.applied
+        self.head = self.applied = self.committing = self.in_cache = marks.applied
         self.horizon = marks.horizon
         self.recent: dict[int, Entry] = {}
         self.on_commit: Callable[[int], None] | None = None
@@ -162,6 +168,15 @@ class Writer:
         if pending is not None:
             with suppress(EngineError):
                 pending.settled()
+
+    def await_head(self, ts: int) -> None:
+        """Return once the head shows the entry at ``ts``, which is durable."""
+        if ts > self.head:
+            with self._lock:  # or it could be gone from there, and not in the head yet
+                pending = self._pending.get(ts)
+            if pending is not None:
+                with suppress(EngineError):
+                    pending.settled()
 
     def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do ``work`` in a transaction of its own; all rows in memory are forgotten.
@@ -261,6 +276,7 @@ class Writer:
     def _commit(self, group: Sequence[_Pending]) -> None:
         try:
             rows = newest_rows([pending.entry for pending in group])
+            self.committing = group[-1].entry.ts
             self._transact(lambda connection: self._write(connection, group, rows))
         except EngineError as error:
             self._fail(group, error)
@@ -286,6 +302,7 @@ class Writer:
     def _publish(self, group: Sequence[_Pending], rows: Sequence[Row]) -> None:
         last = group[-1].entry.ts
         # Before the head moves: who sees it there reads rows that are at least as new.
+        self.in_cache = last
         self.cache.written(rows)
         with self._lock:
             for pending in group:

@@ -29,7 +29,7 @@ class Frames:
         return [
             place
             for place in range(self._frames_from, len(data) + (not ends_whole))
-            if place not in bounds and 0 < place
+            if place not in bounds and place > 0
         ]
 
     def _past_head(self, data: bytes) -> int:

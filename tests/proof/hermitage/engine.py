@@ -68,10 +68,10 @@ class EngineSystem:
         return Story(ended, {int(key): int(value) for key, value in rows})
 
 
-def backend_over(persistence: Persistence) -> Backend:
+def backend_over(persistence: Persistence, app: str = "tests.apps.hermitage") -> Backend:
     """Make what a process of the deployment has."""
     return Backend(
-        Registry(["tests.apps.hermitage"]),
+        Registry([app]),
         Ports(
             persistence=persistence,
             sessions=MemorySessions(),

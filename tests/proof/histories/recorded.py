@@ -42,7 +42,7 @@ class Recorded:
 def recorded(files: Iterable[Path], ends: Iterable[Line]) -> Recorded:
     """Make one history of all files, and of readings at the end."""
     lines = [*_lines(files), *ends]
-    told = [*_live(lines), *(_transaction(line) for line in lines if "live" not in line)]
+    told = [*_live(lines), *(transaction_of(line) for line in lines if "live" not in line)]
     unclaimed = _unclaimed(told)
     counts, runs, found = Counter[str](), list[Transaction](), list[Anomaly]()
     for line in lines:
@@ -68,7 +68,8 @@ def _lines(files: Iterable[Path]) -> Iterator[Line]:
             yield from map(json.loads, lines)
 
 
-def _transaction(line: Line) -> Transaction:
+def transaction_of(line: Line) -> Transaction:
+    """What one call did and was told."""
     invoked, completed = line["at"]
     told = line.get("told") or ()
     steps = zip(line["steps"], told, strict=line["outcome"] == "ok")
@@ -110,9 +111,10 @@ def _live(lines: Iterable[Line]) -> Iterator[Transaction]:
                 operations.append(Read(key, shown[place]))
             else:
                 operations.append(Get(key, shown[place]))
-        at = line["at"]
+        shown_at = line["at"][0]
         name = f"{line['session']} saw {number}"
-        yield Transaction(name, line["session"], tuple(operations), *at, live=True)
+        session, seen = line["session"], tuple(operations)
+        yield Transaction(name, session, seen, shown_at, shown_at, live=True)
 
 
 def _changed(before: Any, change: Any) -> Any:
