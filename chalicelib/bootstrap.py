@@ -29,6 +29,7 @@ from chalicelib.engine.functions.registry import Addresses, Registry
 from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.limits import DAY_MS
+from chalicelib.engine.line import Line
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     Clock,
@@ -53,6 +54,8 @@ class Stores(msgspec.Struct, frozen=True):
     subscriptions: SubscriptionIndex
     blobs: BlobStore | None = None
     """None: the deployment has no place for files."""
+    line: Line | None = None
+    """Where several processes take turns; None: there is one."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -110,6 +113,7 @@ def assemble(
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
     verifier = OidcVerifier(providers, now_ms=clock.now_ms)
+    code_version = settings.code_version or fingerprint(settings.apps)
     backend = Backend(
         registry,
         Ports(
@@ -123,12 +127,14 @@ def assemble(
             ids=machine.ids,
             gate=machine.gate,
             cursors=SivCursors(secret),
+            line=stores.line,
             blobs=stores.blobs,
         ),
         behaviour=Behaviour(
             redacted=settings.redacted,
             settle_ms=settings.settle_ms,
             max_message_bytes=settings.message_bytes,
+            code_version=code_version,
             files=FileAccess(settings.cloud_url, secret),
             allowance=_allowance(settings),
             retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
@@ -144,7 +150,7 @@ def assemble(
         backend=backend,
         verifier=verifier,
         telemetry=telemetry,
-        code_version=settings.code_version or fingerprint(settings.apps),
+        code_version=code_version,
     )
 
 
@@ -176,6 +182,7 @@ def addresses(settings: Settings) -> Addresses:
 def dynamodb_stores(settings: Settings) -> Stores:
     """The stores of a deployment on DynamoDB."""
     from chalicelib.adapters.dynamodb.client import DynamoClient  # noqa: PLC0415 - heavy
+    from chalicelib.adapters.dynamodb.line import DynamoLine  # noqa: PLC0415
     from chalicelib.adapters.dynamodb.persistence import DynamoPersistence  # noqa: PLC0415
     from chalicelib.adapters.dynamodb.sessions import DynamoSessions  # noqa: PLC0415
     from chalicelib.adapters.dynamodb.subscriptions import (  # noqa: PLC0415
@@ -190,6 +197,7 @@ def dynamodb_stores(settings: Settings) -> Stores:
         DynamoSessions(client),
         DynamoSubscriptions(client, settings.log_id),
         bucket(settings),
+        DynamoLine(client, settings.log_id),
     )
 
 

@@ -31,6 +31,7 @@ from chalicelib.engine.functions.runner import Observer, Runner, ignore
 from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.functions.turns import Turns
 from chalicelib.engine.gates import Gate, LockGate
+from chalicelib.engine.line import Line
 from chalicelib.engine.log import Request
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
@@ -120,7 +121,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """The world, as one backend sees it.
 
     ``wakes`` is the queue of what keeps sessions going, where that must not wait for jobs that
-    take long; without, it is that of the jobs.
+    take long; without, it is that of the jobs. ``line`` is where the processes of a contended log
+    take turns; one process alone needs none.
     """
 
     persistence: Persistence
@@ -132,6 +134,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     ids: Ids
     cursors: CursorSeal
     wakes: JobQueue | None = None
+    line: Line | None = None
     gate: Callable[[], Gate] = LockGate
     blobs: BlobStore | None = None
 
@@ -140,13 +143,14 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """How a backend behaves towards its clients.
 
     ``redacted`` keeps error texts and log lines from them. ``settle_ms`` is 0 where the
-    gateway keeps the order of frames.
+    gateway keeps the order of frames. ``code_version`` names the code of this process.
     """
 
     redacted: bool = False
     settle_ms: float = 100
     tick_ms: float = 15_000
     max_message_bytes: int = 128 * 1024
+    code_version: str = ""
     files: FileAccess = FileAccess()
     retention: Retention = Retention()
     allowance: Allowance = Allowance()
@@ -189,6 +193,8 @@ class Backend:
             observer=Observer(report, observe),
             files=behaviour.files,
         )
+        if ports.line is not None:
+            self.runner.mutations.share(ports.line, behaviour.code_version)
         self.runner.mutations.turns = Turns(ports.gate)
         self.files = Files(
             self.runner, ports.blobs, behaviour.files, clock=clock, ids=ports.ids

@@ -247,7 +247,16 @@ def live_through_everything(aws: Aws) -> None:
         while aws.work():
             pass
     aws.disconnect(second)
+    stand_in_line(aws)
     live_with_files(aws)
+
+
+def stand_in_line(aws: Aws) -> None:
+    """Mutate as if other processes had overtaken this one again and again."""
+    combiner = bootstrap.current().backend.runner.mutations.combiner
+    assert combiner is not None
+    combiner.expect_contention("messages:send")
+    aws.run("mutation", "messages:send", channel=CHANNEL, body="in line")
 
 
 def live_with_files(aws: Aws) -> None:

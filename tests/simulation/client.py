@@ -255,6 +255,8 @@ def any_mutation(platform: Platform, tag: str) -> tuple[str, dict[str, Any]]:
         return "marks:add", {"key": key, "tag": tag}
     if choice < 0.7:
         return "marks:grow", {"key": key, "tag": tag}
-    if choice < 0.9:
+    if choice < 0.82:
+        return "marks:squeeze", {"key": key, "tag": tag}
+    if choice < 0.92:
         return "marks:move", {"key": key, "target": random.randrange(KEYS), "tag": tag}
     return "marks:refuse", {"key": key, "tag": tag}

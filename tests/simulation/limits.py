@@ -10,6 +10,8 @@ SMALL: dict[str, dict[str, float]] = {
     "database.committer": {"MAX_LAG_ENTRIES": 5, "APPLY_BATCH_ENTRIES": 2},
     "database.schema_steps": {"BACKFILL_ROWS": 2},
     "functions.cache": {"MAX_BYTES": 3000},
+    "functions.combiner": {"PATIENCE_MS": 400, "LEASE_MS": 150, "HOLD_MS": 60},
+    "functions.mutations": {"LONE_RUNS": 1},
     "functions.runner": {"FREE_QUERY_RUNS": 2},
     "sync.actor": {"STATES_KEPT": 1},
     "sync.fanout": {"WOKEN_HERE": 1, "WOKEN_BY_JOB": 1},

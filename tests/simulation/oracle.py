@@ -90,6 +90,11 @@ def perform(
             if oldest is not None:
                 answer = marks[oldest].tag
                 marks[oldest] = replace(marks[oldest], key=args["target"])
+        case "marks:squeeze":
+            there = tags(state, key)
+            if len(there) >= MANY:
+                return _refused("full", there), list(marks.values())
+            answer = len(there)
         case "marks:refuse":
             return _refused("refused", tags(state, key)), list(marks.values())
         case _:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import msgspec
 
 from chalicelib.adapters.cursors import SivCursors
+from chalicelib.adapters.dynamodb.line import DynamoLine
 from chalicelib.engine.auth import Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.database.housekeeping import Retention
@@ -17,12 +19,13 @@ from chalicelib.engine.errors import (
     PostUnanswered,
 )
 from chalicelib.engine.functions.registry import Registry
+from chalicelib.engine.line import Line
 from chalicelib.engine.log import Entry
 from chalicelib.engine.ports import Frame, roster_shard
 from chalicelib.engine.sync.messages import Authenticate
 from tests.simulation.blobs import Shelf, SlowBlobs
 from tests.simulation.doors import SlowSessions, SlowSubscriptions
-from tests.simulation.dynamo import Tables
+from tests.simulation.dynamo import Tables, TornDynamo
 from tests.simulation.dynamo_ports import (
     MindfulDynamoSessions,
     TornDynamoPersistence,
@@ -33,6 +36,7 @@ from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.grouped import GroupedPersistence
 from tests.simulation.properties import Broken, Property
 from tests.simulation.queue import Queue
+from tests.simulation.slow_line import SlowLine
 from tests.simulation.storage import TornPersistence
 from tests.simulation.turns import VirtualLock, VirtualTurns
 from tests.simulation.world import Killed, World, WorldClock, WorldIds
@@ -87,8 +91,9 @@ class Platform:
         self.storage: TornPersistence | TornDynamoPersistence
         self.sessions: SlowSessions | MindfulDynamoSessions
         self.subscriptions: SlowSubscriptions | TornDynamoSubscriptions
+        self._tables: Tables | None = None
         if world.profile.dynamodb:
-            tables = Tables(world)
+            tables = self._tables = Tables(world)
             self.storage = TornDynamoPersistence(world, tables, self._stream)
             self.sessions = MindfulDynamoSessions(world, tables)
             self.subscriptions = TornDynamoSubscriptions(world, tables)
@@ -111,6 +116,7 @@ class Platform:
             jobs=Queue(world, self.start_job),
             clock=WorldClock(world),
             ids=WorldIds(world),
+            line=self._line(),
             cursors=SivCursors(b"a test"),
             blobs=SlowBlobs(world, shelf),
         )
@@ -120,6 +126,13 @@ class Platform:
         """Answers up to here may have been forgotten."""
         if world.profile.ticks:
             world.at(TICK_MS, self._tick, awaited=False)
+
+    def _line(self) -> Line | None:
+        """Where processes take turns, if there are several."""
+        if self._tables is not None:
+            client: Any = TornDynamo(self.world, self._tables)
+            return DynamoLine(client, "main", WorldClock(self.world))
+        return None if self.world.profile.ordered else SlowLine(self.world)
 
     def backend(self, package: str = "tests.simulation.app") -> Backend:
         """A new process, with nothing cached."""

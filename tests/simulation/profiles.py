@@ -88,6 +88,9 @@ BEHIND = replace(LOCAL, take_ms=(20, 900), think_ms=(0, 60), acts=(8, 20), http=
 BARELY_BEHIND = replace(BEHIND, take_ms=(1, 120), http=8, stall=0.3)
 PIECES = replace(CALM, max_message_bytes=2048)
 
+LINE = replace(STORM, small=True, stall=0.1, http=10)
+FAULTY_LINE = replace(FAULTY, small=True, storm=3, acts=(4, 10), http=12)
+
 DYNAMODB = replace(CALM, dynamodb=True, call_ms=(0.1, 3), handler_ms=(0.1, 4))
 DYNAMODB_STORM = replace(DYNAMODB, storm=3, acts=(2, 5), http=2)
 FAULTY_DYNAMODB = replace(DYNAMODB, ticks=True, faults=Faults())
@@ -132,6 +135,9 @@ PROFILES = {
     "deaf": DEAF,
     "deaf and refused": DEAF_AND_REFUSED,
     "storm": STORM,
+    "line": LINE,
+    "faulty line": FAULTY_LINE,
+    "dynamodb line": replace(DYNAMODB_STORM, small=True),
     "deploy": DEPLOY,
     "faulty deploy": FAULTY_DEPLOY,
     "slow": SLOW,

@@ -29,6 +29,8 @@ class SessionItem(Model):
     connection id             ``frame#<id>``      one frame of the inbox
     ``roster#<shard>``        connection id       whose connection it is
     ``session#<session id>``  connection id       its number
+    ``line#<log>``            ``at#<place>``      a mutation that stands in line
+    ``line#<log>``            ``lease``           who runs those that stand there
     ========================  ==================  =======================================
     """
 

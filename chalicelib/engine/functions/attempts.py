@@ -26,7 +26,7 @@ from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.scope import Scope
 from chalicelib.engine.functions.storage import FileAccess
-from chalicelib.engine.log import Answer, Request
+from chalicelib.engine.log import Answer, Request, Row
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, CursorSeal, Ids
 
@@ -87,10 +87,12 @@ class Attempts:
         *,
         pinned: bool,
         request: Request | None = None,
+        ticket: Request | None = None,
     ) -> Run:
         """Run a function once at ``view``.
 
-        A ``request`` that was answered before is not run: the error is :class:`Answered`.
+        A ``request`` that was answered before is not run: the error is :class:`Answered`; so
+        with a ``ticket`` that was used up.
         """
         transaction = self.begin(view, pinned=pinned)
         scope = Scope(
@@ -110,8 +112,9 @@ class Attempts:
         value: bytes | None = None
         error: Exception | None = None
         try:
-            if request is not None:
-                _look_up(transaction, request)
+            for name in (ticket, request):
+                if name is not None:
+                    _look_up(transaction, name)
             target = resolve(self._registry, call, kind)
             tables = transaction.table_of
             arguments = arguments_of(target, call.arguments, tables)
@@ -145,8 +148,14 @@ def _look_up(transaction: Transaction, request: Request) -> None:
     not know that the client has come back on another one.
     """
     row = transaction.answer_row(request.key)
-    if row is not None and row.image:
-        answer = msgspec.msgpack.decode(row.image, type=Answer)
-        raise Answered(
-            Outcome(answer.ts, answer.result or b"null", log_lines=answer.log_lines)
-        )
+    outcome = answered(row) if row is not None else None
+    if outcome is not None:
+        raise Answered(outcome)
+
+
+def answered(row: Row) -> Outcome | None:
+    """What a request was answered, by the row that keeps it."""
+    if not row.image:
+        return None
+    answer = msgspec.msgpack.decode(row.image, type=Answer)
+    return Outcome(answer.ts, answer.result or b"null", log_lines=answer.log_lines)

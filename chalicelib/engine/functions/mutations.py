@@ -15,10 +15,12 @@ from chalicelib.engine.errors import (
     ResultTooLarge,
     SchemaBehind,
 )
-from chalicelib.engine.functions.attempts import Answered, Attempts, Run
+from chalicelib.engine.functions.attempts import Answered, Attempts, Run, answered
 from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.combiner import Combiner, Waiting
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.turns import Turns
+from chalicelib.engine.line import Line
 from chalicelib.engine.log import Entry, Request
 from chalicelib.engine.ports import Clock, Ids
 
@@ -28,6 +30,9 @@ MAX_MUTATION_RUNS: Final = 64
 After the first conflict the runs of one process take turns, so that only other processes can
 overtake one; each of these runs loses to a commit, so the log as a whole makes progress.
 """
+
+LONE_RUNS: Final = 3
+"""Runs of one mutation, overtaken by other processes, after which it stands in line."""
 
 MUTATION_PATIENCE_MS: Final = 3000.0
 """How long one mutation is run again and again, once it is its turn."""
@@ -58,6 +63,13 @@ class Mutations:
         self._attempts, self._tail, self._committer = attempts, tail, committer
         self._clock, self._ids, self._judged = clock, ids, judged
         self.turns = Turns()
+        self.combiner: Combiner | None = None
+
+    def share(self, line: Line, code_version: str) -> None:
+        """Take turns with other processes too: at ``line``, with those of the same code."""
+        self.combiner = Combiner(
+            line, self, clock=self._clock, ids=self._ids, code_version=code_version
+        )
         self.widen: Callable[[str, str], None] = _leave
         """Lets a wider validator of a table take effect."""
 
@@ -71,7 +83,11 @@ class Mutations:
             OutcomeUnknown: a put was not answered.
         """
         limit = max_value_bytes
-        if not self.turns.is_long(call.path):
+        if self.combiner is not None and self.combiner.is_contended(call.path):
+            outcome = self._in_line(self.combiner, call, request, limit)
+            if outcome is not None:
+                return outcome
+        elif not self.turns.is_long(call.path):
             finish = self._try(call, request, self._committer.newest(), limit=limit)
             outcome = finish() if finish is not None else None
             if outcome is not None:
@@ -108,9 +124,12 @@ class Mutations:
     def _try_in_turn(
         self, call: Call, request: Request | None, *, limit: int | None
     ) -> Finish:
+        combiner = self.combiner
         with self.turns.taken(call.path):
             deadline_ms = self._clock.now_ms() + MUTATION_PATIENCE_MS
             for run in range(1, MAX_MUTATION_RUNS):
+                if combiner is not None and run > LONE_RUNS:
+                    break
                 view = self._committer.newest(refresh=True)
                 finish = self._try(call, request, view, limit=limit)
                 if finish is not None:
@@ -118,16 +137,80 @@ class Mutations:
                 if self._clock.now_ms() > deadline_ms:
                     break
                 self._clock.wait_ms(BACKOFF_MS * min(run, 20))
-        raise _kept_conflicting(call.path)
+        if combiner is None:
+            raise _kept_conflicting(call.path)
+        return lambda: self._in_line(combiner, call, request, limit)
+
+    def _in_line(
+        self, combiner: Combiner, call: Call, request: Request | None, limit: int | None
+    ) -> Outcome | None:
+        """Have whoever holds the line run a mutation; None: it is to be tried again here."""
+        waiting = combiner.waiting(call, request, limit)
+        if waiting is None:
+            return None
+        outcome = combiner.run(waiting)
+        return outcome if outcome is not None else self._alone(waiting)
+
+    def _alone(self, waiting: Waiting) -> Outcome | None:
+        """Find out what comes of a mutation in line that seems to write nothing.
+
+        Whoever was to run it may be at work yet: so the ticket is used up first.
+        """
+        if not self.claim(waiting.ticket, waiting.call.path, waiting.call.caller):
+            return self.answer(waiting.name)
+        answer = self.answer(waiting.name) if waiting.request is not None else None
+        if answer is not None:
+            return answer
+        view = self._tail.refresh()
+        run = self._run(waiting.call, waiting.request, view, limit=waiting.max_value_bytes)
+        if run.error is None and run.transaction.writes():
+            return None
+        return self._unwritten(waiting.call, run, view)
+
+    def commit(self, waiting: Waiting) -> bool | None:
+        """Run a mutation of the line once: see :class:`Runs` of the combiner."""
+        view = self._committer.newest()
+        run = self._attempts.run(
+            waiting.call,
+            "mutation",
+            view,
+            pinned=False,
+            request=waiting.name,
+            ticket=waiting.ticket if waiting.request is not None else None,
+        )
+        limit = waiting.max_value_bytes
+        if isinstance(run.error, Answered):
+            return True
+        if run.error is not None or (limit is not None and len(run.value or b"") > limit):
+            return self._ripe(run, view)
+        writes = run.transaction.writes()
+        if not writes:
+            return self._ripe(run, view)
+        draft = self._draft(waiting.call, waiting.name, run)
+        draft = msgspec.structs.replace(draft, writes=writes)
+        try:
+            landing = self._committer.begin(view, run.transaction.read_set, Draft(draft))
+            return self._written(waiting.call, run, landing) is not None or None
+        except Conflicted:
+            self._tail.refresh()
+            return None
+        except EntryTooLarge:
+            return False
+
+    def _ripe(self, run: Run, view: View) -> bool | None:
+        """False if what was read holds at the log's end; else it is to be run again."""
+        return False if self._holds(run, view, self._tail.refresh()) else None
+
+    def answer(self, request: Request) -> Outcome | None:
+        """Look for the answer of a request at the log's end."""
+        row = self._attempts.begin(self._tail.refresh()).answer_row(request.key)
+        return answered(row) if row is not None else None
 
     def _try(
         self, call: Call, request: Request | None, view: View, *, limit: int | None
     ) -> Finish | None:
         """Run at ``view`` and begin to commit; None if the reads were overtaken."""
-        run = self._attempts.run(call, "mutation", view, pinned=False, request=request)
-        if limit is not None and len(run.value or b"") > limit:
-            too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
-            run = msgspec.structs.replace(run, value=None, error=too_long)
+        run = self._run(call, request, view, limit=limit)
         writes = run.transaction.writes() if run.error is None else ()
         if not writes:
             return lambda: self._unwritten(call, run, view)
@@ -142,6 +225,15 @@ class Mutations:
             too_large = msgspec.structs.replace(run, error=error)
             return lambda: self._unwritten(call, too_large, view)
         return lambda: self._written(call, run, landing)
+
+    def _run(
+        self, call: Call, request: Request | None, view: View, *, limit: int | None
+    ) -> Run:
+        run = self._attempts.run(call, "mutation", view, pinned=False, request=request)
+        if limit is not None and len(run.value or b"") > limit:
+            too_long = ResultTooLarge(f"{call.path} returned more than {limit} bytes")
+            run = msgspec.structs.replace(run, value=None, error=too_long)
+        return run
 
     def _written(self, call: Call, run: Run, landing: Landing) -> Outcome | None:
         try:

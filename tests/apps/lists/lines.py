@@ -133,6 +133,16 @@ def add(
 
 
 @mutation
+def add_if_room(ctx: MutationCtx, topic: str, most: int) -> int:
+    """Add a line if there are fewer than ``most``."""
+    held = len(ctx.db.query(Line.by_rank.eq(topic)).collect())
+    if held >= most:
+        raise Conflict("full", held=held)
+    ctx.db.insert(Line(topic=topic, rank=held, text=""))
+    return held
+
+
+@mutation
 def add_tagged(
     ctx: MutationCtx, text: str, tag: str | None = None, *, absent: bool = False
 ) -> None:

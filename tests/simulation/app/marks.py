@@ -102,6 +102,16 @@ def move(ctx: MutationCtx, key: int, target: int, tag: str) -> str | None:
 
 
 @mutation
+def squeeze(ctx: MutationCtx, key: int, tag: str) -> int:
+    """Insert if there is room, and fail with what was read if not."""
+    tags = _tags(ctx, key)
+    if len(tags) >= MANY:
+        raise Conflict("full", tags=tags)
+    ctx.db.insert(Mark(key=key, tag=tag, author=_author(ctx)))
+    return len(tags)
+
+
+@mutation
 def refuse(ctx: MutationCtx, key: int, tag: str) -> None:
     """Write, then fail with what was read."""
     tags = _tags(ctx, key)

@@ -13,6 +13,18 @@ PERSISTENCE = MEMORY + "persistence.py"
 
 COMMITS = (
     Guard(
+        "whoever runs a mutation of the line commits it under one name",
+        "line",
+        (
+            Edit(MUTATIONS, "request=waiting.name,", "request=waiting.request,"),
+            Edit(
+                MUTATIONS,
+                "self._draft(waiting.call, waiting.name, run)",
+                "self._draft(waiting.call, waiting.request, run)",
+            ),
+        ),
+    ),
+    Guard(
         "a refused put is validated before it goes further",
         "calm",
         (
