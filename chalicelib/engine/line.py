@@ -31,8 +31,8 @@ class Line(Protocol):
         """Tell whether somebody stands at ``place``."""
         ...
 
-    def leave(self, place: str) -> None:
-        """Leave the line, or have somebody leave it; absent ones are ignored."""
+    def leave(self, *places: str) -> None:
+        """Leave the line, or have others leave it; absent ones are ignored."""
         ...
 
     def take(self, owner: str, *, now_ms: float, deadline_ms: float) -> bool:

@@ -35,9 +35,9 @@ class SlowLine:
         """Tell whether somebody stands at ``place``."""
         return self._call(lambda: self._inner.holds(place))
 
-    def leave(self, place: str) -> None:
+    def leave(self, *places: str) -> None:
         """Leave the line."""
-        self._call(lambda: self._inner.leave(place))
+        self._call(lambda: self._inner.leave(*places))
 
     def take(self, owner: str, *, now_ms: float, deadline_ms: float) -> bool:
         """Take the lease."""

@@ -7,7 +7,7 @@ from itertools import islice
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.leases import number
-from chalicelib.adapters.dynamodb.session_items import Attributes, ItemTable
+from chalicelib.adapters.dynamodb.session_items import Attributes, ItemTable, delete_of
 from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.line import InLine
 from chalicelib.engine.ports import Clock
@@ -42,9 +42,9 @@ class DynamoLine:
         """Tell whether somebody stands at ``place``."""
         return bool(self._table.get(self._key(_PLACE + place)))
 
-    def leave(self, place: str) -> None:
-        """Leave the line."""
-        self._table.delete(self._key(_PLACE + place))
+    def leave(self, *places: str) -> None:
+        """Leave the line, 25 in a call."""
+        self._table.write(delete_of(self._key(_PLACE + place)) for place in places)
 
     def take(self, owner: str, *, now_ms: float, deadline_ms: float) -> bool:
         """Take the lease if it is free, or has expired, in one update."""

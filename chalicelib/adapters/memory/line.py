@@ -28,10 +28,11 @@ class MemoryLine:
         with self._lock:
             return place in self._waiting
 
-    def leave(self, place: str) -> None:
+    def leave(self, *places: str) -> None:
         """Leave the line."""
         with self._lock:
-            self._waiting.pop(place, None)
+            for place in places:
+                self._waiting.pop(place, None)
 
     def take(self, owner: str, *, now_ms: float, deadline_ms: float) -> bool:
         """Take the lease if it is free, or has expired."""

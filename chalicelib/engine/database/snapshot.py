@@ -1,14 +1,14 @@
 """Reading the rows as they were at one timestamp."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from chalicelib.engine.database.tail import LogTail, Overlay, View
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import Entry, IndexKey, Row
-from chalicelib.engine.persistence import Interval, Persistence
+from chalicelib.engine.persistence import Interval, Page
 
 FIRST_PAGE_ROWS: Final = 64
 """Rows asked for first in a range read without a limit; later pages double."""
@@ -24,6 +24,18 @@ class Slice(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
+class Rows(Protocol):
+    """Where rows are read from: a store, or what is remembered of one."""
+
+    def get(self, index: int, key: bytes) -> Row | None:
+        """Read one row."""
+        ...
+
+    def scan(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
+        """Read rows in key order."""
+        ...
+
+
 class Snapshot:
     """Rows, overlaid with the tail of the log up to ``view.ts``.
 
@@ -33,9 +45,9 @@ class Snapshot:
     """
 
     def __init__(
-        self, persistence: Persistence, tail: LogTail, view: View, *, pinned: bool = False
+        self, rows: Rows, tail: LogTail, view: View, *, pinned: bool = False
     ) -> None:
-        self._persistence, self._tail, self.view = persistence, tail, view
+        self._rows, self._tail, self.view = rows, tail, view
         self._pinned = pinned
         self._undone: Overlay = {}
         self._undone_to = view.ts
@@ -51,7 +63,7 @@ class Snapshot:
         held = None if self._pinned else self.view.overlay.get(index, {}).get(stored)
         if held is not None:
             return held if held.image is not None else None
-        row = self._persistence.get(index, stored)
+        row = self._rows.get(index, stored)
         if not self._pinned:
             return row
         overlay = self._patch(index)
@@ -60,7 +72,7 @@ class Snapshot:
 
     def remembered(self, key: IndexKey) -> Row | None:
         """Read a row that is derived from others: as it is now, whatever the snapshot."""
-        return self._persistence.get(*key)
+        return self._rows.get(*key)
 
     def between(self, first: int, last: int) -> Sequence[Entry] | None:
         """The entries of ``(first, last]``; None if they are not all kept."""
@@ -83,7 +95,7 @@ class Snapshot:
         """
         size = FIRST_PAGE_ROWS if limit is None else min(max(limit, 1), LAST_PAGE_ROWS)
         while True:
-            page = self._persistence.scan(interval, reverse=reverse, limit=size)
+            page = self._rows.scan(interval, reverse=reverse, limit=size)
             covered = interval
             if page.resume is not None:
                 covered, interval = _cut(interval, page.resume, reverse=reverse)

@@ -6,9 +6,10 @@ import msgspec
 
 from chalicelib.engine.auth.seen import Claims
 from chalicelib.engine.database.catalogue_cache import CatalogueCache
+from chalicelib.engine.database.held_rows import HeldRows
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.schema_guard import SchemaGuard
-from chalicelib.engine.database.snapshot import Snapshot
+from chalicelib.engine.database.snapshot import Rows, Snapshot
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.functions.calls import (
@@ -74,9 +75,15 @@ class Attempts:
         self._schema = SchemaGuard(registry.tables)
         self._creation_times = CreationTimes()
 
-    def begin(self, view: View, *, pinned: bool = False) -> Transaction:
-        """Begin a transaction at ``view``."""
-        snapshot = Snapshot(self._persistence, self._tail, view, pinned=pinned)
+    def hold(self) -> HeldRows:
+        """Begin to remember rows for many runs."""
+        return HeldRows(self._persistence, self._tail)
+
+    def begin(
+        self, view: View, *, pinned: bool = False, rows: Rows | None = None
+    ) -> Transaction:
+        """Begin a transaction at ``view``; ``rows`` are those that go with it, if any do."""
+        snapshot = Snapshot(rows or self._persistence, self._tail, view, pinned=pinned)
         return Transaction(snapshot, self._catalogues.at(snapshot))
 
     def run(
@@ -88,13 +95,14 @@ class Attempts:
         pinned: bool,
         request: Request | None = None,
         ticket: Request | None = None,
+        rows: Rows | None = None,
     ) -> Run:
         """Run a function once at ``view``.
 
         A ``request`` that was answered before is not run: the error is :class:`Answered`; so
         with a ``ticket`` that was used up.
         """
-        transaction = self.begin(view, pinned=pinned)
+        transaction = self.begin(view, pinned=pinned, rows=rows)
         scope = Scope(
             registry=self._registry,
             transaction=transaction,

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from chalicelib.engine.database.held_rows import HeldRows
 from chalicelib.engine.errors import EngineError, OutcomeUnknown
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
@@ -27,13 +28,13 @@ With the tries before it stays below the 20 s for which a session is run.
 LEASE_MS: Final = 6_000.0
 """How long a lease lasts: what stands in line waits so long for a holder that has died."""
 
-HOLD_MS: Final = 3_000.0
+HOLD_MS: Final = 1_000.0
 """How long a holder runs what stands in line; then its own caller has waited enough."""
 
 POLL_MS: Final = 20.0
 """Pause between two looks at whether one's mutation was run."""
 
-TAKEN_EVERY: Final = 5
+TAKEN_EVERY: Final = 3
 """Looks between two tries at the lease: each of them is paid like a write."""
 
 SERVED_AT_ONCE: Final = 100
@@ -72,7 +73,11 @@ class Waiting(msgspec.Struct, frozen=True):
 class Runs(Protocol):
     """What a combiner has done."""
 
-    def commit(self, waiting: Waiting) -> bool | None:
+    def hold(self) -> HeldRows:
+        """Begin to run what stands in line."""
+        ...
+
+    def commit(self, waiting: Waiting, held: HeldRows) -> bool | None:
         """Run once; True if that is done with, None if it was overtaken.
 
         False: it writes nothing as things are, and its owner finds out why by itself.
@@ -138,33 +143,35 @@ class Combiner:
                 raise OutcomeUnknown(f"{path} stood in line too long; it may yet be run")
             self._clock.wait_ms(POLL_MS)
 
-    def _serve(self, owner: str) -> None:
-        """Run who stands in line, unless somebody does."""
+    def _serve(self, place: str) -> None:
+        """Run who stands in line, unless somebody does; for a while beyond one's own place."""
         now_ms = self._clock.now_ms()
-        if not self._line.take(owner, now_ms=now_ms, deadline_ms=now_ms + LEASE_MS):
+        if not self._line.take(place, now_ms=now_ms, deadline_ms=now_ms + LEASE_MS):
             return
         try:
-            while self._serve_all(now_ms + HOLD_MS):
-                pass
+            held = self._runs.hold()
+            while self._serve_all(held, now_ms + HOLD_MS):
+                held.trim()
         finally:
-            self._line.give_back(owner)
+            self._line.give_back(place)
 
-    def _serve_all(self, until_ms: float) -> bool:
-        """Run all that stand in line; False if nobody does, or none can be run."""
-        served = False
+    def _serve_all(self, held: HeldRows, until_ms: float) -> bool:
+        """Run all that stand in line; False if nobody does, none can be run, or it is late."""
+        done: list[str] = []
         for one in self._line.waiting(SERVED_AT_ONCE):
             if self._clock.now_ms() > until_ms:
-                return False
+                break
             waiting = msgspec.msgpack.decode(one.body, type=Waiting)
-            if waiting.code_version == self._code_version and self._is_done(waiting):
-                self._line.leave(one.place)
-                served = True
-        return served
+            if waiting.code_version == self._code_version and self._is_done(waiting, held):
+                done.append(one.place)
+        # After the commits, and all at once: their owners look into the log.
+        self._line.leave(*done)
+        return bool(done) and self._clock.now_ms() <= until_ms
 
-    def _is_done(self, waiting: Waiting) -> bool:
+    def _is_done(self, waiting: Waiting, held: HeldRows) -> bool:
         for _ in range(RUNS):
             try:
-                done = self._runs.commit(waiting)
+                done = self._runs.commit(waiting, held)
             except EngineError:
                 return False  # its owner meets the same, or has it run by another holder
             if done is not None:

@@ -7,6 +7,7 @@ import msgspec
 
 from chalicelib.engine.auth import Caller, user_of
 from chalicelib.engine.database.committer import Committer, Conflicted, Draft, Landing
+from chalicelib.engine.database.held_rows import HeldRows
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.errors import (
     EntryTooLarge,
@@ -167,9 +168,13 @@ class Mutations:
             return None
         return self._unwritten(waiting.call, run, view)
 
-    def commit(self, waiting: Waiting) -> bool | None:
+    def hold(self) -> HeldRows:
+        """Begin to run what stands in line: rows are read once for all of it."""
+        return self._attempts.hold()
+
+    def commit(self, waiting: Waiting, held: HeldRows) -> bool | None:
         """Run a mutation of the line once: see :class:`Runs` of the combiner."""
-        view = self._committer.newest()
+        view = held.view()
         run = self._attempts.run(
             waiting.call,
             "mutation",
@@ -177,6 +182,7 @@ class Mutations:
             pinned=False,
             request=waiting.name,
             ticket=waiting.ticket if waiting.request is not None else None,
+            rows=held,
         )
         limit = waiting.max_value_bytes
         if isinstance(run.error, Answered):

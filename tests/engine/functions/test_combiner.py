@@ -43,9 +43,10 @@ def standing(made: Combiner, line: MemoryLine, what: Call) -> Waiting:
 
 def held(trial: Trial, waiting: Waiting) -> bool:
     """Run a mutation of the line as its holder does: again, while it is overtaken."""
-    done = None
+    mutations, done = trial.engine.runner.mutations, None
+    rows = mutations.hold()
     while done is None:
-        done = trial.engine.runner.mutations.commit(waiting)
+        done = mutations.commit(waiting, rows)
     return done
 
 

@@ -189,8 +189,8 @@ COMMITS = (
         (
             Edit(
                 ATTEMPTS,
-                "    row = transaction.answer_row(request.key)\n    if row is not None and row.image:",
-                "    row = None\n    if row is not None and row.image:",
+                "    row = transaction.answer_row(request.key)\n",
+                "    row = None\n",
             ),
         ),
     ),
@@ -200,8 +200,8 @@ COMMITS = (
         (
             Edit(
                 ATTEMPTS,
-                "    row = transaction.answer_row(request.key)\n    if row is not None and row.image:",
-                "    row = transaction.snapshot.get(request.key)\n    if row is not None and row.image:",
+                "    row = transaction.answer_row(request.key)\n",
+                "    row = transaction.snapshot.get(request.key)\n",
             ),
         ),
     ),
