@@ -51,8 +51,8 @@ class Habits:
     new_process: Annotated[
         float, "An invocation starts a process, though one is idle; the idle go stale."
     ] = 0.1
-    put_lands: Annotated[float, "A put that is not answered lands all the same,"] = 0.7
-    put_late: Annotated[float, "and does so up to 2 s later, after others."] = 0.3
+    put_lands: Annotated[float, "A put that is not answered lands all the same."] = 0.7
+    put_late: Annotated[float, "Such a put lands up to 2 s later, after others."] = 0.3
     post_arrives: Annotated[float, "A post that is not answered was delivered."] = 0.5
     lost_disconnect: Annotated[float, "Nobody is told that a socket has died."] = 0.2
     deaf_close: Annotated[
