@@ -1,10 +1,13 @@
 """Planted bugs: the engine without each of its guards must break in the simulation."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
+from tests.proof.faults import name
 from tests.proof.report import Budget, Report, Table
 from tests.simulation.guards import GUARDS, Guard
 from tests.simulation.guards.hunt import Hunt, hunt_all
+from tests.simulation.properties import Property
 
 SAID_CHARS = 100
 """How much of what broke is told."""
@@ -19,10 +22,25 @@ def run(budget: Budget) -> Report:
             f"planted: {len(found)} of {len(GUARDS)} bugs hunted, last: {hunt.guard}"
         )
     lost = [f"“{h.guard}” was removed: {h.said}" for h in found.values() if not h.missed]
-    return Report([_table(GUARDS, found)], lost)
+    return Report(tables(found), lost)
 
 
-def _table(guards: Iterable[Guard], found: dict[str, Hunt]) -> Table:
+def tables(found: Mapping[str, Hunt]) -> list[Table]:
+    """Tell which bug was found where, and what the bugs broke."""
+    return [_table(GUARDS, found), _broken(found.values())]
+
+
+def _broken(hunts: Iterable[Hunt]) -> Table:
+    broke = Counter(hunt.said.partition(":")[0] for hunt in hunts if hunt.missed)
+    return Table(
+        title="What the planted bugs broke first",
+        note="A bug may break more than one property; the first that is seen ends the run.",
+        columns=("property", "bugs"),
+        rows=[(name(one), broke[name(one)]) for one in Property],
+    )
+
+
+def _table(guards: Iterable[Guard], found: Mapping[str, Hunt]) -> Table:
     return Table(
         title="Planted bugs",
         columns=(

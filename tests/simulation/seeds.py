@@ -40,11 +40,14 @@ SEEDS = {
     "faulty files": 40,
     "files on dynamodb": 8,
 }
-"""By profile: how many the tests run, about a minute in all."""
+"""By profile: its share of all seeds."""
+
+TESTED = 500
+"""How many the tests run: half a minute in all. ``make proof`` runs 10,000."""
 
 
 def spread(total: int) -> dict[str, int]:
-    """Spread a number of seeds over all profiles as the tests do, one at least for each."""
+    """Spread a number of seeds over all profiles by their shares, one at least for each."""
     whole = sum(SEEDS.values())
     shares = {name: max(1, total * share // whole) for name, share in SEEDS.items()}
     # What rounding leaves over goes to the profile that has the most anyway.

@@ -17,7 +17,7 @@ import pytest
 from tests.simulation.profiles import PROFILES
 from tests.simulation.properties import Broken
 from tests.simulation.run import run
-from tests.simulation.seeds import SEEDS
+from tests.simulation.seeds import TESTED, spread
 
 MORE = int(os.environ.get("GEOFLOW_SIMULATION_SEEDS", "0"))
 FIRST = int(os.environ.get("GEOFLOW_SIMULATION_FIRST", "0"))
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.simulation
 def test_whatever_anybody_was_told_is_a_serial_replay_of_the_log(
     profile: str, record_property: Callable[[str, object], None]
 ) -> None:
-    count = max(SEEDS[profile], MORE)
+    count = max(spread(TESTED)[profile], MORE)
     stats: Counter[str] = Counter()
     began = time.process_time()
 

@@ -4,6 +4,7 @@ A guard is a small change of the source that takes one safeguard away. The prope
 simulation must then break, or they prove nothing about it.
 """
 
+from tests.simulation.guards.answers import ANSWERS
 from tests.simulation.guards.commits import COMMITS
 from tests.simulation.guards.dynamodb import DYNAMODB
 from tests.simulation.guards.files import FILES
@@ -17,6 +18,7 @@ GUARDS: tuple[Guard, ...] = (
     *COMMITS,
     *HOLDERS,
     *TRANSITIONS,
+    *ANSWERS,
     *DYNAMODB,
     *UPKEEP,
     *JOBS,
