@@ -3,10 +3,9 @@
 import pytest
 
 from tests.proof import faults
-from tests.proof.__main__ import PAGE, PARTS, main
+from tests.proof.__main__ import PAGE, main
 from tests.proof.markdown import rendered, replaced
 from tests.proof.report import Budget, Table
-from tests.simulation.guards import GUARDS
 from tests.simulation.profiles import PROFILES
 from tests.simulation.seeds import SEEDS, spread
 
@@ -57,27 +56,11 @@ class TestReplacing:
 
 
 class TestPage:
-    @pytest.mark.parametrize("part", PARTS)
-    def test_has_a_section_of_every_part(self, part: str) -> None:
-        assert "| --- |" in section(part)
-
     def test_lists_the_faults_worlds_and_properties_that_the_code_declares(self) -> None:
         tables = faults.run(Budget()).tables
 
-        assert section("faults").strip() == "\n\n".join(map(rendered, tables))
-
-    def test_tells_of_every_world(self) -> None:
-        missing = [
-            name for name in PROFILES if f"\n| {name} |" not in section("simulation")
-        ]
-
-        assert missing == []
-
-    def test_tells_of_every_planted_bug(self) -> None:
-        told = section("planted")
-
-        assert [g.name for g in GUARDS if f"\n| {g.name} |" not in told] == []
-        assert "not found" not in told
+        told = "\n\n".join(map(rendered, tables))
+        assert section("faults").strip() == told, "run: make proof PARTS=faults"
 
 
 class TestBudget:
