@@ -111,7 +111,9 @@ class Persistence(Protocol):
     def scan(self, interval: Interval, *, reverse: bool, limit: int) -> Page:
         """Read rows in key order, tombstones left out.
 
-        Each row is current, the page as a whole is no snapshot. A page may hold fewer than
+        Each row is current, the page as a whole is no snapshot. No row is shown, here or by
+        :meth:`get`, before :meth:`tail` shows its entry: who finds nothing there after it has
+        read takes what it read for whole. A page may hold fewer than
         ``limit`` rows, even none, and yet have a next one: so it does when what it holds has
         :data:`PAGE_BYTES`.
         """
