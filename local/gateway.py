@@ -1,10 +1,14 @@
 """Plays API Gateway: REST and WebSocket in front of the handlers of ``app.py``."""
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
+
+from websockets.frames import CloseCode
 
 from local.connections import Connections, Gone, TooLarge
 from local.events import (
@@ -38,7 +42,7 @@ from local.lambda_host import (
     TimedOut,
     status_of,
 )
-from local.limits import Limits
+from local.limits import HELD_BYTES, Limits
 from local.lines import Lines
 from local.management_api import manage
 from local.routes import RouteTable
@@ -60,7 +64,18 @@ _NO_ROUTE: Final = refusal(
 )
 _TIMED_OUT: Final = refusal(504, "Endpoint request timed out", "InternalServerException")
 _FAILED: Final = refusal(502, "Internal server error", "InternalServerErrorException")
-_BUSY: Final = refusal(503, "Service Unavailable", "ServiceUnavailableException")
+_OVERLOADED: Final = "TooManyConcurrentRequests"
+_BUSY: Final = HttpResponse(
+    status=503,
+    headers=(
+        ("content-type", "application/json"),
+        ("retry-after", "1"),
+        ("x-amzn-ErrorType", "ServiceUnavailableException"),
+    ),
+    body=json.dumps(
+        {"code": _OVERLOADED, "message": "Too many requests wait already: try again."}
+    ).encode(),
+)
 
 
 class RestApi(Protocol):
@@ -125,6 +140,7 @@ class Gateway:
         self._ports, self._stage = ports, stage
         self._mounts = mounts
         self._domain = f"localhost:{ports.main}"
+        self._held_bytes = 0
 
     # ---------------------------------------------------------------- HTTP
 
@@ -141,14 +157,30 @@ class Gateway:
         # Refused by its announced length, before it is read: a client that waits for
         # "100 Continue" need not send it.
         announced = request.header("content-length") or "0"
-        oversized = announced.isdigit() and int(announced) > limit
-        body = None if oversized else await read_body(receive, limit)
-        if body is None:
+        size = int(announced) if announced.isdigit() else 0
+        if "transfer-encoding" in {name for name, _ in request.headers}:
+            size = limit  # it may come to that
+        if size > limit:
             response = _TOO_LARGE
+        elif self._held_bytes + size > HELD_BYTES:
+            response = _BUSY
         else:
-            response = await self._answer(replace(request, body=body))
+            response = await self._held(request, receive, size)
         response = _readable_by_browsers(request, response)
         await respond(receive, send, response, is_head=request.method == "HEAD")
+
+    async def _held(
+        self, request: HttpRequest, receive: Receive, size: int
+    ) -> HttpResponse:
+        """Read a body for which there is room, and answer."""
+        self._held_bytes += size
+        try:
+            body = await read_body(receive, self.limits.request_bytes)
+            if body is None:
+                return _TOO_LARGE
+            return await self._answer(replace(request, body=body))
+        finally:
+            self._held_bytes -= size
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.port == self._ports.management:
@@ -207,8 +239,10 @@ class Gateway:
         event = message_event(socket.info, text, stage=self._stage, domain=self._domain)
 
         def done(outcome: Outcome) -> None:
-            socket.finished()
-            if status_of(outcome) != 200:  # noqa: PLR2004
+            socket.finished(len(text))
+            if isinstance(outcome.error, Throttled):
+                self._send_away(socket.connection_id)
+            elif status_of(outcome) != 200:  # noqa: PLR2004
                 self._report(socket.connection_id, event, outcome)
 
         found = _MESSAGE_TYPE.search(text, 0, 4096)
@@ -231,6 +265,11 @@ class Gateway:
             self._functions.disconnect.submit(event, what=f"disconnect {code}")
         except (Throttled, Stopped):
             return  # "$disconnect" is best effort on AWS, too.
+
+    def _send_away(self, connection_id: str) -> None:
+        """Close a socket whose message nobody takes: its client backs off and repeats it."""
+        with suppress(Gone):
+            self._connections.close(connection_id, CloseCode.TRY_AGAIN_LATER, _OVERLOADED)
 
     def _report(self, connection_id: str, event: Event, outcome: Outcome) -> None:
         late = isinstance(outcome.error, TimedOut)

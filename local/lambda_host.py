@@ -31,6 +31,13 @@ MAX_WAITING: Final = 10_000
 """How many calls of one function may wait for a thread."""
 
 
+MAX_LAG_S: Final = 15.0
+"""How long calls may have waited for a thread until no more are taken, in seconds.
+
+Most clients give up a request after half a minute: better they are told at once.
+"""
+
+
 class LambdaContext:
     """The second argument of a handler: what Python code reads of Lambda's context."""
 
@@ -138,6 +145,7 @@ class LambdaFunction:
         self._threads: list[threading.Thread] = []
         self._open: dict[int, Call] = {}
         self._stopped = False
+        self._lag_s = 0.0
 
     def submit(self, event: Event, *, what: str, done: Done | None = None) -> None:
         """Run the handler in a thread of its own, in the order of submission.
@@ -146,12 +154,13 @@ class LambdaFunction:
         with :class:`TimedOut` when the function's time, counted from now, is over.
 
         Raises:
-            Throttled: too many calls are waiting.
+            Throttled: too many calls are waiting, or have waited for too long.
             Stopped: the host takes no more calls.
         """
         if self._stopped:
             raise Stopped(self.name)
-        if self._inbox.qsize() >= MAX_WAITING:
+        waiting = self._inbox.qsize()
+        if waiting >= MAX_WAITING or (waiting and self._lag_s > MAX_LAG_S):
             raise Throttled(self.name)
         self._inbox.put(self._opened(event, what, done))
         if not self._idle.acquire(blocking=False):
@@ -210,10 +219,13 @@ class LambdaFunction:
 
     def _next(self) -> Call | None:
         try:
-            return self._inbox.get_nowait()
+            call = self._inbox.get_nowait()
         except Empty:
             self._idle.release()
-            return self._inbox.get()
+            call = self._inbox.get()
+        # As long as the one before waited, the next one will have, too, roughly.
+        self._lag_s = time.monotonic() - call.arrived if call is not None else 0.0
+        return call
 
     def _run(self, call: Call) -> Outcome:
         call.started = time.monotonic()

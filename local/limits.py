@@ -77,5 +77,17 @@ OUTGOING_BYTES: Final = 64 * MIB
 A mutation may answer 16 MiB, and the transition that follows it may be as long.
 """
 
+HELD_BYTES: Final = 512 * MIB
+"""What the bodies of all HTTP requests under way may take; further ones are answered 503.
+
+Those of files are not among them: they are streamed.
+"""
+
+OPEN_BYTES: Final = 64 * MIB
+"""What the messages of one socket under way may take until it is not read any more."""
+
+MAX_MESSAGES: Final = 200_000
+"""Messages that a queue in this process keeps; more are refused, and their senders try again."""
+
 DRAIN_S: Final = 10.0
 """How long a client may leave its transport's buffer full before it is cut off."""

@@ -8,11 +8,11 @@ from typing import Any, Final
 from typing_extensions import override
 
 from chalicelib.adapters.system import SystemIds
-from chalicelib.engine.errors import ConnectionGone, MessageTooLarge
+from chalicelib.engine.errors import ConnectionGone, MessageTooLarge, StorageUnavailable
 from chalicelib.engine.log import ORIGIN
 from local.connections import Connections, Gone, TooLarge
 from local.lambda_host import LambdaFunction
-from local.queues import MAX_DELAY_S, Queue
+from local.queues import MAX_DELAY_S, Queue, QueueFull
 
 MAX_RECORDS: Final = 100
 """Entries in one event of the commit log, as many as the deployed function is given."""
@@ -83,7 +83,10 @@ class OwnQueue:
         """Deliver ``body`` later."""
         if self.queue is None:
             raise RuntimeError("the queue of jobs has not been connected")
-        self.queue.send(body.decode(), min(max(delay_ms, 0) / 1000, MAX_DELAY_S))
+        try:
+            self.queue.send(body.decode(), min(max(delay_ms, 0) / 1000, MAX_DELAY_S))
+        except QueueFull as full:
+            raise StorageUnavailable(str(full)) from full
 
 
 class CommitFeed:

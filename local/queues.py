@@ -12,12 +12,17 @@ from typing import Any, Final
 
 from local.events import ACCOUNT_ID, now_ms
 from local.lambda_host import LambdaFunction, Outcome, Stopped, Throttled
+from local.limits import MAX_MESSAGES
 
 MAX_DELAY_S: Final = 900
 """Longest delay of a message. Source: SQS, ``DelaySeconds``."""
 
 MAX_RECEIVES: Final = 5
 """How often a message is delivered before it is given up."""
+
+
+class QueueFull(Exception):
+    """As many messages wait as are kept. SQS has no such bound; a process has."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,10 +67,13 @@ class Queue:
         """Put a message in; it is delivered ``delay_s`` seconds from now. Returns its id.
 
         Raises:
+            QueueFull: as many messages wait as are kept.
             ValueError: the delay is negative, or longer than SQS keeps a message back.
         """
         if not 0 <= delay_s <= MAX_DELAY_S:
             raise ValueError(f"a delay is 0 to {MAX_DELAY_S} seconds, not {delay_s}")
+        if len(self._due) >= MAX_MESSAGES:
+            raise QueueFull(f"{len(self._due)} messages wait already")
         message = Message(str(uuid.uuid4()), body, now_ms())
         self._put(message, delay_s)
         return message.message_id

@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 from local.connections import Close, ConnectionInfo
 from local.deflate import SparingDeflateFactory
 from local.events import gateway_id, now_ms
-from local.limits import DRAIN_S, Limits
+from local.limits import DRAIN_S, OPEN_BYTES, Limits
 
 MAX_OPEN_CALLS: Final = 512
 """How many messages of one socket may be under way before it is not read any more."""
@@ -90,7 +90,7 @@ class GatewaySocket(asyncio.Protocol):
         self._ended: bool | None = None  # None: was never open
         self._closing = False
         self._calls_lock = threading.Lock()
-        self._open_calls = 0
+        self._open_calls = self._open_bytes = 0
         self._reading = True
         self._unsent = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -143,11 +143,16 @@ class GatewaySocket(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def finished(self) -> None:
-        """Say that a message was handled. May be called from any thread."""
+    def finished(self, size: int) -> None:
+        """Say that a message of ``size`` was handled. May be called from any thread."""
         with self._calls_lock:
             self._open_calls -= 1
-            resume = not self._reading and self._open_calls == MAX_OPEN_CALLS // 2
+            self._open_bytes -= size
+            resume = (
+                not self._reading
+                and self._open_calls <= MAX_OPEN_CALLS // 2
+                and self._open_bytes <= OPEN_BYTES // 2
+            )
         if resume:
             self._loop.call_soon_threadsafe(self._resume_reading)
 
@@ -258,7 +263,9 @@ class GatewaySocket(asyncio.Protocol):
             return
         with self._calls_lock:
             self._open_calls += 1
-            pause = self._reading and self._open_calls >= MAX_OPEN_CALLS
+            self._open_bytes += len(text)
+            is_much = self._open_calls >= MAX_OPEN_CALLS or self._open_bytes >= OPEN_BYTES
+            pause = self._reading and is_much
         if pause:
             self._reading = False
             self._transport.pause_reading()
