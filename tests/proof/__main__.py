@@ -13,7 +13,7 @@ from typing import Final
 from tests.proof.markdown import rendered, write_section
 from tests.proof.report import Budget, Report
 
-PARTS: Final = ("faults", "simulation", "planted", "hermitage", "clients")
+PARTS: Final = ("lists", "simulation", "planted", "hermitage", "clients")
 """Modules of this package, each with ``run(budget) -> Report``, in the order of the page."""
 
 PAGE: Final = Path(__file__).parents[2] / "docs/correctness.md"

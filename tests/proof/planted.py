@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from tests.proof.faults import name
+from tests.proof.lists import name
 from tests.proof.report import Budget, Report, Table
 from tests.simulation.guards import GUARDS, Guard
 from tests.simulation.guards.hunt import Hunt, hunt_all

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proof import faults
+from tests.proof import lists
 from tests.proof.__main__ import PAGE, main
 from tests.proof.markdown import rendered, replaced
 from tests.proof.report import Budget, Table
@@ -57,10 +57,10 @@ class TestReplacing:
 
 class TestPage:
     def test_lists_the_faults_worlds_and_properties_that_the_code_declares(self) -> None:
-        tables = faults.run(Budget()).tables
+        tables = lists.run(Budget()).tables
 
         told = "\n\n".join(map(rendered, tables))
-        assert section("faults").strip() == told, "run: make proof PARTS=faults"
+        assert section("lists").strip() == told, "run: make proof PARTS=lists"
 
 
 class TestBudget:
