@@ -19,12 +19,12 @@ CALM = Plan(
 )
 FAULTY = Plan(
     store="sqlite",
-    operations=300,
-    changes=20,
+    operations=240,
+    changes=10,
     wishes=("kill", "restart"),
     faults=True,
-    sockets=12,
-    python_operations=20,
+    sockets=24,
+    python_operations=10,
 )
 OVER_DYNAMODB = Plan(
     store="dynamodb", operations=80, changes=5, wishes=("kill",), faults=False
