@@ -9,6 +9,7 @@ PARTS: Final = (
     "local_load",
     "queries",
     "fanout",
+    "crowd",
     "matching",
     "imports",
     "append",

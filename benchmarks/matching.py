@@ -14,7 +14,7 @@ from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Subscription
 from chalicelib.engine.values.order import key_bytes
 
-SUBSCRIPTIONS: Final = (1_000, 10_000, 100_000)
+SUBSCRIPTIONS: Final = (1_000, 10_000, 100_000, 1_000_000)
 WRITES: Final = 2_000
 _BY_ID, _BY_NUMBER = 1, 2
 
@@ -35,7 +35,8 @@ def written(number: int) -> tuple[IndexKey, ...]:
 def match_us(subscriptions: int) -> float:
     """Return the microseconds that matching one write takes."""
     index = MemorySubscriptions()
-    index.add([subscription(number) for number in range(subscriptions)])
+    for number in range(subscriptions):
+        index.add([subscription(number)])
     writes = [written(n * 7919 % subscriptions) for n in range(WRITES)]
     began = time.thread_time()
     found = [index.match(keys) for keys in writes]

@@ -16,6 +16,7 @@ from typing import Final
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 START_S: Final = 60
 STOP_S: Final = 10
+ADMIN_KEY: Final = "benchmarks|not-a-secret"
 HANG_UP_S: Final = 0.5
 """Time for the server to notice that its clients are gone."""
 
@@ -56,6 +57,7 @@ def launch(
         cwd=REPOSITORY,
         env={
             **os.environ,
+            "GEOFLOW_ADMIN_KEY": ADMIN_KEY,
             "GEOFLOW_APPS": "benchmarks.app",
             "GEOFLOW_DATA": directory,
             "GEOFLOW_LOG_LEVEL": log_level,
