@@ -70,5 +70,18 @@ def test_records_move_the_rows_along(place: Place) -> None:
     assert place.persistence.marks().applied == ts
 
 
+def test_a_record_that_is_replayed_later_only_wakes(place: Place) -> None:
+    posted = watched(place)
+    old = write(place, "x")
+    for label in "yz":
+        app.commit_log(records(write(place, label)), None)
+    before, applied = len(posted), place.persistence.marks().applied
+
+    assert app.commit_log(records(old), None) == {"batchItemFailures": []}
+
+    assert posted[before:] == []
+    assert place.persistence.marks().applied == applied
+
+
 def test_an_empty_batch_is_done_at_once(place: Place) -> None:
     assert app.commit_log(records(), None) == {"batchItemFailures": []}

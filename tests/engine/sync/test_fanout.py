@@ -33,6 +33,17 @@ class TestCommits:
         assert socket.types() == []
         assert socket.seen() == {0: ["x", "y", "z"]}
 
+    def test_whose_records_were_given_up_are_made_up_for_by_the_tick(self) -> None:
+        trial = Trial()
+        socket = trial.socket().begin().watch(0, "items:list", group="a")
+        trial.mutate("items:add", group="a", label="x")
+        trial.clock.wait_ms(45_000)
+
+        trial.tick()
+
+        assert socket.seen() == {0: ["x"]}
+        assert trial.persistence.marks().applied == trial.engine.head()
+
     def test_are_seen_at_once_when_several_come_together(self) -> None:
         trial = Trial()
         socket = trial.socket().begin().watch(0, "items:list", group="a")
