@@ -58,7 +58,7 @@ class Place:
         self.clock, self.sockets = VirtualClock(), MortalSockets()
         self.jobs = DelayedJobs(self.clock)
         self.backend = Backend(
-            Registry(("tests.apps.trial",)),
+            Registry(("tests.apps.trial", "chalicelib.system")),
             Ports(
                 persistence=MemoryPersistence(),
                 sessions=self.sessions,
