@@ -131,6 +131,21 @@ class LogTail:
             ts = page[-1].ts
         return [entry for entry in found if entry.ts <= until]
 
+    def reported(self, first: int, last: int) -> Sequence[Entry]:
+        """The entries ``first`` to ``last`` that a stream reports, as far as they are kept.
+
+        Reports come late and twice: one may begin where the log has been trimmed meanwhile.
+        """
+        view = self.view()
+        if view.ts < last:
+            view = self.refresh()
+        until = min(last, view.ts)
+        entries = self.since(first - 1, until) if first <= until else ()
+        if entries is None:
+            horizon = self._persistence.marks().horizon
+            entries = self.since(horizon, until) if horizon < until else ()
+        return entries or ()
+
     def applied(self, ts: int) -> None:
         """Take in that the rows now hold everything up to ``ts``."""
         with self._lock:

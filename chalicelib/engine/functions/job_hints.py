@@ -65,10 +65,7 @@ class JobHints:
 
     def hand_over(self, first: int, last: int) -> None:
         """Hand over the jobs that the commits ``first`` to ``last`` have made due soon."""
-        view = self._tail.view()
-        if view.ts < last:
-            view = self._tail.refresh()
-        entries = self._tail.since(first - 1, max(first - 1, min(last, view.ts))) or ()
+        entries = self._tail.reported(first, last)
         tables = self._runner.catalogue(known=True).tables
         states, jobs = (tables.get(table_name(t)) for t in (JobState, ScheduledFunction))
         if states is None or jobs is None:

@@ -43,11 +43,7 @@ class Fanout:
         Returns:
             How many sessions were woken.
         """
-        view = self._tail.view()
-        if view.ts < last:
-            view = self._tail.refresh()
-        entries = self._tail.since(first - 1, max(first - 1, min(last, view.ts)))
-        woken = self._wake(entries or ())
+        woken = self._wake(self._tail.reported(first, last))
         self._committer.catch_up()
         return woken
 

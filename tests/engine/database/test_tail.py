@@ -198,3 +198,18 @@ def test_the_overlay_has_the_newest_state_of_each_key(
     overlay = tail.refresh().overlay[INDEX]
 
     assert {key: row.image for key, row in overlay.items()} == {b"a": b"2", b"b": None}
+
+
+def test_a_report_that_begins_where_the_log_was_trimmed_is_taken_as_far_as_it_is_kept() -> (
+    None
+):
+    storage, clock = MemoryPersistence(), VirtualClock()
+    for position in (1, 2, 3):
+        storage.append(entry(position))
+    tail = LogTail(storage, clock)
+    tail.refresh()
+
+    found = tail.reported(ORIGIN - 1, ORIGIN + 2)
+
+    assert [e.ts for e in found] == [ORIGIN + 1, ORIGIN + 2]
+    assert list(tail.reported(ORIGIN + 4, ORIGIN + 9)) == []

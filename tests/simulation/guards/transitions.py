@@ -54,9 +54,9 @@ TRANSITIONS = (
         (
             Edit(
                 FANOUT,
-                "        view = self._tail.view()\n        if view.ts < last:\n",
-                "        view = self._tail.view()\n        if view.ts > last:\n            return 0\n"
-                "        if view.ts < last:\n",
+                "woken = self._wake(self._tail.reported(first, last))",
+                "woken = 0 if self._tail.view().ts > last else"
+                " self._wake(self._tail.reported(first, last))",
             ),
         ),
     ),
