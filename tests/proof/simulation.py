@@ -47,11 +47,12 @@ def run(budget: Budget) -> Report:
             for name, first, count in _pieces(shares)
         }
         for done in as_completed(waiting):
-            found[waiting[done]].add(done.result())
+            more = done.result()
+            found[waiting[done]].add(more)
             seeds = sum(one.seeds for one in found.values())
-            broken = sum(len(one.broken) for one in found.values())
             budget.say(
-                f"simulation: {seeds:,} of {sum(shares.values()):,} seeds, {broken} broken"
+                f"simulation: {seeds:,} of {sum(shares.values()):,} seeds"
+                + "".join(f"; BROKEN: {why[:200]}\n" for why in more.broken)
             )
     return Report([_table(found)], [why for one in found.values() for why in one.broken])
 
