@@ -20,7 +20,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.line import Line
-from chalicelib.engine.log import Entry
+from chalicelib.engine.log import ORIGIN, Entry
 from chalicelib.engine.ports import Frame, roster_shard
 from chalicelib.engine.sync.messages import Authenticate
 from tests.simulation.blobs import Shelf, SlowBlobs
@@ -263,9 +263,8 @@ class Platform:
         world = self.world
         twice = not world.profile.ordered and world.chance(HABITS.stream_twice)
         for _ in range(1 + twice):
-            first = entry.ts - (
-                world.random.randrange(3) if world.chance(HABITS.stream_again) else 0
-            )
+            again = world.random.randrange(3) if world.chance(HABITS.stream_again) else 0
+            first = max(ORIGIN + 1, entry.ts - again)
             self._report(first, entry.ts, world.between(world.profile.stream_ms))
 
     def _report(self, first: int, last: int, delay_ms: float) -> None:

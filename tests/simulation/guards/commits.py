@@ -214,6 +214,8 @@ COMMITS = (
                 "        if self.is_stale():\n            return self.refresh()\n",
                 "        if self._read_ms < 0:\n            return self.refresh()\n",
             ),
+            # The committer would look, too: for a transaction that slept since it began.
+            Edit(COMMITTER, "        if self._tail.is_stale():\n", "        if False:\n"),
         ),
     ),
     Guard(
