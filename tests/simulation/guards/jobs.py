@@ -31,17 +31,6 @@ JOBS = (
         (Edit(BUILTIN, "Claim(run=book.claim(found), ", "Claim(run=1, "),),
     ),
     Guard(
-        "a job that has ended is over",
-        "jobs",
-        (
-            Edit(
-                BOOK,
-                'return found if found is not None and found.state.phase == "waiting" else None',
-                "return found",
-            ),
-        ),
-    ),
-    Guard(
         "what an action schedules after it was called off is called off",
         "jobs",
         (
