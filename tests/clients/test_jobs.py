@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +34,18 @@ def ended(client: Any, job: str) -> dict[str, Any]:
     raise AssertionError("the subscription ended")
 
 
+def scheduled(errands: LocalServer, path: str, text: str) -> str:
+    """Schedule an errand in a second, and return its job."""
+    body = {"path": path, "args": {"text": text, "delayMs": 1000}, "format": "json"}
+    request = urllib.request.Request(
+        f"{errands.url}/api/mutation",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return str(json.load(answer)["value"])
+
+
 def test_a_job_is_seen_to_run_soon_after_its_time(
     errands: LocalServer,
 ) -> None:
@@ -50,9 +64,9 @@ def test_a_job_is_seen_to_run_soon_after_its_time(
 
 
 def test_what_waited_through_a_power_cut_runs_once(errands: LocalServer) -> None:
-    client: Any = ConvexClient(errands.url)
+    # Over HTTP: PyPI's client sends on its next connection what it may have sent before.
     jobs = [
-        client.mutation(f"errands:{path}", {"text": text, "delayMs": 1000})
+        scheduled(errands, f"errands:{path}", text)
         for path, text in (("later", "mutation"), ("actLater", "action"))
     ]
 
@@ -60,7 +74,7 @@ def test_what_waited_through_a_power_cut_runs_once(errands: LocalServer) -> None
     time.sleep(1)
     errands.start()
 
-    client = ConvexClient(errands.url)
+    client: Any = ConvexClient(errands.url)
     assert [ended(client, job)["state"]["kind"] for job in jobs] == ["success"] * 2
     notes = client.query("errands:notes")
     assert (notes.count("mutation"), notes.count("action")) == (1, 1)

@@ -3,7 +3,6 @@
 from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
 BUILTIN = ENGINE + "builtin/jobs.py"
-BOOK = ENGINE + "functions/jobs.py"
 SWEEPER = ENGINE + "functions/job_sweeper.py"
 SCHEDULER = ENGINE + "functions/scheduler.py"
 
