@@ -3,6 +3,7 @@
 from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
 BUILTIN = ENGINE + "builtin/jobs.py"
+BOOK = ENGINE + "functions/jobs.py"
 SWEEPER = ENGINE + "functions/job_sweeper.py"
 SCHEDULER = ENGINE + "functions/scheduler.py"
 
@@ -28,6 +29,24 @@ JOBS = (
         "an action that is a job is claimed before it runs",
         "jobs",
         (Edit(BUILTIN, "Claim(run=book.claim(found), ", "Claim(run=1, "),),
+    ),
+    Guard(
+        "a job that has ended is over",
+        "jobs",
+        (
+            Edit(
+                BOOK,
+                'return found if found is not None and found.state.phase == "waiting" else None',
+                "return found",
+            ),
+            # An ended job is also not due before it is forgotten.
+            Edit(
+                BUILTIN,
+                "        return found.state.due - ctx.now\n    _call",
+                '        if found.state.phase == "waiting":\n'
+                "            return found.state.due - ctx.now\n    _call",
+            ),
+        ),
     ),
     Guard(
         "what an action schedules after it was called off is called off",
