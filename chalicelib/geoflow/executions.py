@@ -21,8 +21,11 @@ from chalicelib.geoflow.schema import (
     User,
     Workflow,
     WorkflowVersion,
+    relation_to_run,
+    require_permission,
 )
 from chalicelib.geoflow.users import current_user
+from chalicelib.geoflow.workflows import checked_workflow
 
 
 @query
@@ -54,14 +57,14 @@ def start(
         RateLimited: the caller has 10 runs that have not finished.
     """
     me = current_user(ctx)
-    workflow = ctx.db.require(workflow_id)
+    workflow = checked_workflow(ctx, "workflows.run", workflow_id)
     if workflow.status == "archived":
         raise Conflict(
             f"workflow {workflow.name!r} is archived: restore it to run it",
             status=workflow.status,
         )
     _refuse_too_many(ctx, me)
-    _keep_version(ctx, workflow)
+    _keep_version(ctx, workflow, me)
     return ctx.db.insert(
         Execution(
             workflow_id=workflow_id,
@@ -80,7 +83,10 @@ def cancel(ctx: MutationCtx, execution_id: Id[Execution]) -> None:
     Raises:
         Conflict: it has finished already.
     """
-    current_user(ctx)
+    ctx.auth.require()
+    require_permission(
+        ctx, "executions.control", relation_to_run(ctx, ctx.db.require(execution_id))
+    )
     with ctx.db.edit(execution_id) as run:
         move(run, "cancelled", ctx.now)
 
@@ -104,7 +110,7 @@ def _runs(ctx: QueryCtx, me: User, status: ExecutionStatus) -> list[Execution]:
     return ctx.db.query(of_status).take(MAX_UNFINISHED_PER_USER)
 
 
-def _keep_version(ctx: MutationCtx, workflow: Workflow) -> None:
+def _keep_version(ctx: MutationCtx, workflow: Workflow, author: User) -> None:
     """Keep the definition that is about to run, whatever is drawn next."""
     of_version = WorkflowVersion.by_workflow_version.eq(workflow.id).eq(workflow.version)
     if ctx.db.query(of_version).first() is None:
@@ -114,5 +120,6 @@ def _keep_version(ctx: MutationCtx, workflow: Workflow) -> None:
                 version=workflow.version,
                 nodes=workflow.nodes,
                 edges=workflow.edges,
+                author=author.id,
             )
         )

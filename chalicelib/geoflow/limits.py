@@ -58,3 +58,9 @@ MAX_ATTEMPTS: Final = 5
 
 An input that kills its worker would else kill one after the other, for ever.
 """
+
+REMOVED_AT_ONCE: Final = 200
+"""Most documents that one step of a removal takes away: such a step is a few milliseconds."""
+
+MAX_MEMBERS: Final = 500
+"""Most people with whom one workflow is shared."""

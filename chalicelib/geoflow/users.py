@@ -9,9 +9,12 @@ from typing import Any
 
 from chalicelib.engine.server import (
     UNSET,
+    Conflict,
     Id,
     Identity,
     MutationCtx,
+    Page,
+    PaginationOptions,
     QueryCtx,
     Unset,
     internal_mutation,
@@ -19,7 +22,16 @@ from chalicelib.engine.server import (
     query,
 )
 from chalicelib.geoflow.limits import MAX_NAME_CHARS, MAX_URL_CHARS
-from chalicelib.geoflow.schema import Name, Preferences, Role, Url, User, caller
+from chalicelib.geoflow.model.names import has_text
+from chalicelib.geoflow.schema import (
+    Name,
+    Preferences,
+    Role,
+    Url,
+    User,
+    caller,
+    require_permission,
+)
 
 
 @query
@@ -42,7 +54,9 @@ def update_profile(
     preferences: Preferences | Unset = UNSET,
 ) -> None:
     """Change what is given of the caller's own profile; an avatar of null removes it."""
-    with ctx.db.edit(current_user(ctx).id) as user:
+    me = current_user(ctx)
+    require_permission(ctx, "users.change", "owner")
+    with ctx.db.edit(me.id) as user:
         if name is not UNSET:
             user.name = name
         if avatar is not UNSET:
@@ -53,8 +67,41 @@ def update_profile(
 
 @internal_mutation
 def grant_role(ctx: MutationCtx, user_id: Id[User], role: Role) -> None:
-    """Make somebody an admin, or a member again; only who runs the deployment can call it."""
+    """Give a role; only who runs the deployment can call it. So the first admin is made."""
     ctx.db.patch(user_id, role=role)
+
+
+@mutation
+def set_role(ctx: MutationCtx, user_id: Id[User], role: Role) -> None:
+    """Give somebody a role, as an admin.
+
+    Raises:
+        Conflict: it would take the role from the last admin.
+        Forbidden: the caller is no admin.
+    """
+    require_permission(ctx, "users.grant", "none")
+    with ctx.db.edit(user_id) as user:
+        if user.role == "admin" and role != "admin" and not _has_other_admin(ctx, user_id):
+            raise Conflict("this is the last admin: give somebody else that role first")
+        user.role = role
+
+
+@query
+def get(ctx: QueryCtx, user_id: Id[User]) -> User | None:
+    """Return a user; null if there is none that the caller may see."""
+    return ctx.db.get(user_id)
+
+
+@query
+def search(ctx: QueryCtx, text: str, pagination_opts: PaginationOptions) -> Page[User]:
+    """Return users whose name or email has ``text`` in it, newest first, as an admin.
+
+    A page may be short, or empty, and yet not be the last.
+    """
+    require_permission(ctx, "users.read", "none")
+    every = ctx.db.unrestricted.query(User).order("desc")
+    matching = every.filter(lambda user: has_text(text, user.name, user.email or ""))
+    return matching.paginate(pagination_opts)
 
 
 def current_user(ctx: MutationCtx) -> User:
@@ -65,6 +112,11 @@ def current_user(ctx: MutationCtx) -> User:
     """
     identity = ctx.auth.require()
     return caller(ctx) or ctx.db.require(ctx.db.insert(_user_of(identity)))
+
+
+def _has_other_admin(ctx: QueryCtx, user_id: Id[User]) -> bool:
+    admins = ctx.db.unrestricted.query(User.by_role.eq("admin")).take(2)
+    return any(admin.id != user_id for admin in admins)
 
 
 def _user_of(identity: Identity) -> User:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from chalicelib.engine.server import (
     UNSET,
     Conflict,
     Id,
     MutationCtx,
+    Page,
+    PaginationOptions,
     QueryCtx,
     Unset,
+    internal_mutation,
     mutation,
     query,
 )
-from chalicelib.geoflow.limits import MAX_LISTED, MAX_NAME_CHARS
+from chalicelib.geoflow.limits import MAX_LISTED, MAX_NAME_CHARS, REMOVED_AT_ONCE
 from chalicelib.geoflow.model.definitions import check_definition
+from chalicelib.geoflow.model.names import has_text
 from chalicelib.geoflow.schema import (
     Description,
     Edges,
+    Execution,
     Name,
     Nodes,
+    Permission,
     Tags,
+    User,
     Workflow,
+    WorkflowMember,
     WorkflowStatus,
+    WorkflowVersion,
     caller,
+    relation_to,
+    require_permission,
 )
 from chalicelib.geoflow.users import current_user
 
@@ -30,14 +44,43 @@ from chalicelib.geoflow.users import current_user
 @query
 def list_(ctx: QueryCtx) -> list[Workflow]:
     """Return the workflows that the caller may see, newest first, at most 100."""
-    ctx.auth.require()
-    me = caller(ctx)
+    me = _reader(ctx)
     if me is None:
         return []
     if me.role == "admin":
-        # Admins see every row: asking the policy of each would find that out a row at a time.
         return ctx.db.unrestricted.query(Workflow).order("desc").take(MAX_LISTED)
-    return ctx.db.query(Workflow.by_owner.eq(me.id)).order("desc").take(MAX_LISTED)
+    seen = ctx.db.unrestricted.query(WorkflowMember.by_user.eq(me.id)).order("desc")
+    return _shared(ctx, seen.take(MAX_LISTED))
+
+
+@query
+def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[Workflow]:
+    """Return the workflows that the caller may see, newest first, a page at a time."""
+    return search(ctx, "", pagination_opts)
+
+
+@query
+def search(ctx: QueryCtx, text: str, pagination_opts: PaginationOptions) -> Page[Workflow]:
+    """Return those of the caller's workflows whose name or tags have ``text`` in them.
+
+    Upper and lower case are the same. Newest first; a page may be short, or empty, and yet
+    not be the last.
+    """
+    me = _reader(ctx)
+    if me is None:
+        return Page(page=[], is_done=True, continue_cursor="")
+    db = ctx.db.unrestricted
+    if me.role == "admin":
+        every = db.query(Workflow).order("desc")
+        return every.filter(lambda one: _matches(one, text)).paginate(pagination_opts)
+    seen = db.query(WorkflowMember.by_user.eq(me.id)).order("desc")
+
+    def matches(row: WorkflowMember) -> bool:
+        workflow = db.get(row.workflow_id)
+        return workflow is not None and _matches(workflow, text)
+
+    page = seen.filter(matches).paginate(pagination_opts)
+    return page.map(lambda row: db.require(row.workflow_id))
 
 
 @query
@@ -57,8 +100,9 @@ def create(
 ) -> Id[Workflow]:
     """Keep a new draft that belongs to the caller."""
     me = current_user(ctx)
+    require_permission(ctx, "workflows.create", "none")
     check_definition(nodes or [], edges or [])
-    return ctx.db.insert(
+    made = ctx.db.insert(
         Workflow(
             owner=me.id,
             name=name,
@@ -68,6 +112,9 @@ def create(
             edges=edges or [],
         )
     )
+    owner = WorkflowMember(workflow_id=made, user_id=me.id, access="owner", made=ctx.now)
+    ctx.db.insert(owner)
+    return made
 
 
 @mutation
@@ -84,7 +131,7 @@ def update(
 
     Runs that have started keep the version that they started with.
     """
-    current_user(ctx)
+    checked_workflow(ctx, "workflows.change", workflow_id)
     with ctx.db.edit(workflow_id) as workflow:
         _refuse_archived(workflow)
         if name is not UNSET:
@@ -130,6 +177,71 @@ def duplicate(
     )
 
 
+@mutation
+def remove(ctx: MutationCtx, workflow_id: Id[Workflow]) -> None:
+    """Remove a workflow for good, with its runs, versions and members; files stay.
+
+    It is gone for everybody at once. What belongs to it goes after it, in small steps.
+    """
+    checked_workflow(ctx, "workflows.remove", workflow_id)
+    ctx.db.delete(workflow_id)
+    ctx.scheduler.run_after(0, remove_rest, workflow_id)
+
+
+@internal_mutation
+def remove_rest(ctx: MutationCtx, workflow_id: Id[Workflow]) -> None:
+    """Remove some of what belonged to a workflow that is gone, and go on until all is."""
+    left = REMOVED_AT_ONCE
+    for rows in _PARTS:
+        for row in ctx.db.query(rows.eq(workflow_id)).take(left):
+            ctx.db.delete(row.id)
+            left -= 1
+    if not left:
+        ctx.scheduler.run_after(0, remove_rest, workflow_id)
+
+
+_PARTS: tuple[Any, ...] = (
+    WorkflowMember.by_workflow_user,
+    WorkflowVersion.by_workflow_version,
+    Execution.by_workflow,
+)
+"""Indexes that begin with a workflow: what is in them goes when the workflow does."""
+
+
+def checked_workflow(
+    ctx: QueryCtx, permission: Permission, workflow_id: Id[Workflow]
+) -> Workflow:
+    """Return a workflow with which the caller may do that.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        NotFound: there is none that the caller may see.
+        Forbidden: the caller may see it, and no more.
+    """
+    ctx.auth.require()
+    workflow = ctx.db.require(workflow_id)
+    require_permission(ctx, permission, relation_to(ctx, workflow))
+    return workflow
+
+
+def _reader(ctx: QueryCtx) -> User | None:
+    """The caller's user, if the caller is there and may read workflows at all."""
+    ctx.auth.require()
+    me = caller(ctx)
+    require_permission(ctx, "workflows.read", "owner")
+    return me
+
+
+def _matches(workflow: Workflow, text: str) -> bool:
+    return has_text(text, workflow.name, *workflow.tags)
+
+
+def _shared(ctx: QueryCtx, members: Sequence[WorkflowMember]) -> list[Workflow]:
+    """The workflows of these rows: that they are there says that the caller may see them."""
+    found = (ctx.db.unrestricted.get(member.workflow_id) for member in members)
+    return [workflow for workflow in found if workflow is not None]
+
+
 def _redefine(workflow: Workflow, nodes: Nodes | Unset, edges: Edges | Unset) -> None:
     before = workflow.nodes, workflow.edges
     if nodes is not UNSET:
@@ -148,7 +260,7 @@ def _set_status(
     *,
     allowed_from: tuple[WorkflowStatus, ...],
 ) -> None:
-    current_user(ctx)
+    checked_workflow(ctx, "workflows.change", workflow_id)
     with ctx.db.edit(workflow_id) as workflow:
         if workflow.status not in allowed_from:
             raise Conflict(

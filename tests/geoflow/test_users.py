@@ -27,7 +27,7 @@ class TestFirstSight:
 
         me = alice.query(users.me)
         assert me is not None
-        assert (me.name, me.email, me.role) == ("Alice", "alice@example.com", "member")
+        assert (me.name, me.email, me.role) == ("Alice", "alice@example.com", "editor")
         assert me.avatar == "https://pictures.example/alice"
 
     def test_everybody_is_made_once(self, backend: TestBackend) -> None:
@@ -68,7 +68,7 @@ class TestFirstSight:
 
         me = mallory.query(users.me)
         assert me is not None
-        assert me.role == "member"
+        assert me.role == "editor"
 
     def test_nobody_is_not_made_a_user(self, backend: TestBackend) -> None:
         with pytest.raises(Unauthenticated):
@@ -122,13 +122,13 @@ class TestRoles:
 
         assert [each.name for each in root.query(workflows.list_)] == ["Lidar"]
 
-    def test_a_member_again_no_longer_does(self, backend: TestBackend) -> None:
+    def test_an_editor_again_no_longer_does(self, backend: TestBackend) -> None:
         alice, root = backend.as_user("alice"), backend.as_user("root")
         workflow = alice.mutation(workflows.create, name="LIDAR")
         root_id = root.mutation(users.ensure)
         backend.system.mutation(users.grant_role, root_id, "admin")
         watch = root.watch(workflows.get, workflow)
 
-        backend.system.mutation(users.grant_role, root_id, "member")
+        backend.system.mutation(users.grant_role, root_id, "editor")
 
         assert [seen and seen.name for seen in watch.results] == ["LIDAR", None]

@@ -1,0 +1,95 @@
+"""GeoFlow's tables, and who may see and change what is in them.
+
+One module a noun. Who may do what is decided by ``model/permissions.py`` alone. All times are
+milliseconds since the Unix epoch.
+"""
+
+from chalicelib.geoflow.model.permissions import Permission, Relation, Role
+from chalicelib.geoflow.schema.executions import (
+    Execution,
+    ExecutionStatus,
+    NodeState,
+    NodeStatus,
+    Trigger,
+    relation_to_run,
+)
+from chalicelib.geoflow.schema.fields import (
+    Description,
+    Key,
+    Message,
+    Name,
+    Progress,
+    Tags,
+    Url,
+)
+from chalicelib.geoflow.schema.users import (
+    SCOPES_CLAIM,
+    Preferences,
+    User,
+    caller,
+    is_admin,
+    is_caller,
+    is_permitted,
+    relation_to_owner,
+    require_permission,
+    role_of,
+)
+from chalicelib.geoflow.schema.workflows import (
+    Access,
+    Edge,
+    Edges,
+    Node,
+    Nodes,
+    Position,
+    Workflow,
+    WorkflowMember,
+    WorkflowStatus,
+    WorkflowVersion,
+    may,
+    member_of,
+    relation_to,
+    relation_to_id,
+)
+
+__all__ = [
+    "SCOPES_CLAIM",
+    "Access",
+    "Description",
+    "Edge",
+    "Edges",
+    "Execution",
+    "ExecutionStatus",
+    "Key",
+    "Message",
+    "Name",
+    "Node",
+    "NodeState",
+    "NodeStatus",
+    "Nodes",
+    "Permission",
+    "Position",
+    "Preferences",
+    "Progress",
+    "Relation",
+    "Role",
+    "Tags",
+    "Trigger",
+    "Url",
+    "User",
+    "Workflow",
+    "WorkflowMember",
+    "WorkflowStatus",
+    "WorkflowVersion",
+    "caller",
+    "is_admin",
+    "is_caller",
+    "is_permitted",
+    "may",
+    "member_of",
+    "relation_to",
+    "relation_to_id",
+    "relation_to_owner",
+    "relation_to_run",
+    "require_permission",
+    "role_of",
+]

@@ -1,0 +1,146 @@
+"""Users, and what the matrix lets the one who calls do."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from chalicelib.engine.server import (
+    Document,
+    Forbidden,
+    Id,
+    Identity,
+    PolicyCtx,
+    Struct,
+    index,
+    indexed,
+)
+from chalicelib.geoflow.model.permissions import (
+    Permission,
+    Relation,
+    Role,
+    is_allowed,
+    scope_of,
+)
+from chalicelib.geoflow.schema.fields import Key, Name, Url
+
+SCOPES_CLAIM: Final = "apiKeyScopes"
+"""The attribute of an identity for which an API key vouches: a list of what it may do."""
+
+
+class Preferences(Struct):
+    """How a user wants the product to look."""
+
+    theme: Literal["system", "light", "dark"] = "system"
+    language: Key = "en"
+
+
+class User(Document, table="users"):
+    """Somebody who has signed in and done something at least once."""
+
+    token_identifier: str = indexed()
+    name: Name
+    email: str | None = None
+    avatar: Url | None = None
+    role: Role = indexed(default="editor")
+    preferences: Preferences
+    by_token = index(token_identifier)
+    by_role = index(role)
+
+    def can_read(self, ctx: PolicyCtx) -> bool:
+        """Ask the matrix."""
+        return is_permitted(ctx, "users.read", self._relation(ctx))
+
+    def can_write(self, ctx: PolicyCtx) -> bool:
+        """Ask the matrix."""
+        return is_permitted(ctx, "users.change", self._relation(ctx))
+
+    def _relation(self, ctx: PolicyCtx) -> Relation:
+        identity = ctx.auth.identity()
+        is_self = identity and identity.token_identifier == self.token_identifier
+        return "owner" if is_self else "none"
+
+
+def caller(ctx: PolicyCtx) -> User | None:
+    """Return the user who calls; None if nobody is signed in, or was never seen before."""
+    identity = ctx.auth.identity()
+    return None if identity is None else _user_of(ctx, identity)
+
+
+def is_caller(ctx: PolicyCtx, user_id: Id[User]) -> bool:
+    """Tell whether that user is the caller.
+
+    Asked of every row of a list, it reads the user by id, once for all rows of one owner;
+    looking for the caller by token would read a range of an index for each row.
+    """
+    identity, user = ctx.auth.identity(), ctx.db.unrestricted.get(user_id)
+    if identity is None or user is None:
+        return False
+    return user.token_identifier == identity.token_identifier
+
+
+def relation_to_owner(ctx: PolicyCtx, owner: Id[User]) -> Relation:
+    """What the caller is to a document that belongs to one user alone."""
+    return "owner" if is_caller(ctx, owner) else "none"
+
+
+def is_permitted(ctx: PolicyCtx, permission: Permission, relation: Relation) -> bool:
+    """Tell whether the matrix, and the caller's API key if it is one, allow it.
+
+    Somebody who is signed in and was not seen before has the role that everybody begins with.
+    """
+    identity = ctx.auth.identity()
+    if identity is None or not _is_in_scope(identity, permission):
+        return False
+    if is_allowed(permission, "viewer", relation):
+        return True  # whatever the role: then it is not looked up
+    me = _user_of(ctx, identity)
+    return is_allowed(permission, "editor" if me is None else me.role, relation)
+
+
+def require_permission(ctx: PolicyCtx, permission: Permission, relation: Relation) -> None:
+    """Refuse what the matrix does not allow.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        Forbidden: the caller's role, relation or API key does not allow it.
+    """
+    identity = ctx.auth.require()
+    if is_permitted(ctx, permission, relation):
+        return
+    if not _is_in_scope(identity, permission):
+        scope = scope_of(permission)
+        raise Forbidden(f"this API key lacks the scope {scope}", scope=scope)
+    raise Forbidden(
+        f"you may not do this: {permission} is not for a {role_of(ctx)} who is"
+        f" {_RELATION[relation]}",
+        permission=permission,
+    )
+
+
+def role_of(ctx: PolicyCtx) -> Role:
+    """The caller's role."""
+    me = caller(ctx)
+    return "editor" if me is None else me.role
+
+
+def is_admin(ctx: PolicyCtx) -> bool:
+    """Tell whether the caller has the role of an admin."""
+    return role_of(ctx) == "admin"
+
+
+_RELATION: Final = {
+    "owner": "its owner",
+    "edit": "a member with edit access",
+    "view": "a member with view access",
+    "none": "not its owner",
+}
+
+
+def _user_of(ctx: PolicyCtx, identity: Identity) -> User | None:
+    by_token = User.by_token.eq(identity.token_identifier)
+    return ctx.db.unrestricted.query(by_token).unique()
+
+
+def _is_in_scope(identity: Identity, permission: Permission) -> bool:
+    scopes = identity.attributes.get(SCOPES_CLAIM)
+    return scopes is None or scope_of(permission) in scopes
