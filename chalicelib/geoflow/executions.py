@@ -20,11 +20,11 @@ from chalicelib.geoflow.schema import (
     ExecutionStatus,
     User,
     Workflow,
-    WorkflowVersion,
     relation_to_run,
     require_permission,
 )
 from chalicelib.geoflow.users import current_user
+from chalicelib.geoflow.versions import keep_version
 from chalicelib.geoflow.workflows import checked_workflow
 
 
@@ -64,7 +64,7 @@ def start(
             status=workflow.status,
         )
     _refuse_too_many(ctx, me)
-    _keep_version(ctx, workflow, me)
+    keep_version(ctx, workflow, me)
     return ctx.db.insert(
         Execution(
             workflow_id=workflow_id,
@@ -108,18 +108,3 @@ _UNFINISHED: tuple[ExecutionStatus, ...] = ("queued", "running")
 def _runs(ctx: QueryCtx, me: User, status: ExecutionStatus) -> list[Execution]:
     of_status = Execution.by_owner_status.eq(me.id).eq(status)
     return ctx.db.query(of_status).take(MAX_UNFINISHED_PER_USER)
-
-
-def _keep_version(ctx: MutationCtx, workflow: Workflow, author: User) -> None:
-    """Keep the definition that is about to run, whatever is drawn next."""
-    of_version = WorkflowVersion.by_workflow_version.eq(workflow.id).eq(workflow.version)
-    if ctx.db.query(of_version).first() is None:
-        ctx.db.insert(
-            WorkflowVersion(
-                workflow_id=workflow.id,
-                version=workflow.version,
-                nodes=workflow.nodes,
-                edges=workflow.edges,
-                author=author.id,
-            )
-        )

@@ -5,6 +5,7 @@ Queries write nothing, so until then there is no user for them to return.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.engine.server import (
@@ -42,8 +43,13 @@ def me(ctx: QueryCtx) -> User | None:
 
 @mutation
 def ensure(ctx: MutationCtx) -> Id[User]:
-    """Return the caller's user id; call it after signing in to have ``users:me`` at once."""
-    return current_user(ctx).id
+    """Return the caller's user id; call it after signing in to have ``users:me`` at once.
+
+    What the token says of the caller's email is kept up to date by it.
+    """
+    me, seen = current_user(ctx), _user_of(ctx.auth.require())
+    ctx.db.unrestricted.patch(me.id, email=seen.email, verified_email=seen.verified_email)
+    return me.id
 
 
 @mutation
@@ -129,9 +135,15 @@ def _user_of(identity: Identity) -> User:
         token_identifier=identity.token_identifier,
         name=name[:MAX_NAME_CHARS],
         email=email,
+        verified_email=email.lower() if email and _is_verified(claims) else None,
         avatar=avatar if avatar is not None and len(avatar) <= MAX_URL_CHARS else None,
         preferences=Preferences(),
     )
+
+
+def _is_verified(claims: Mapping[str, Any]) -> bool:
+    # As for pictures: OpenID Connect's `email_verified`, and the same of a custom token.
+    return True in (claims.get("emailVerified"), claims.get("email_verified"))
 
 
 def _text(claim: Any) -> str | None:

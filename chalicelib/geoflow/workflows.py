@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib.engine.server import (
     UNSET,
@@ -112,8 +112,7 @@ def create(
             edges=edges or [],
         )
     )
-    owner = WorkflowMember(workflow_id=made, user_id=me.id, access="owner", made=ctx.now)
-    ctx.db.insert(owner)
+    ctx.db.insert(as_member(ctx.db.require(made), me.id, "owner"))
     return made
 
 
@@ -132,15 +131,14 @@ def update(
     Runs that have started keep the version that they started with.
     """
     checked_workflow(ctx, "workflows.change", workflow_id)
+    redefine(ctx, workflow_id, nodes, edges)
     with ctx.db.edit(workflow_id) as workflow:
-        _refuse_archived(workflow)
         if name is not UNSET:
             workflow.name = name
         if description is not UNSET:
             workflow.description = description
         if tags is not UNSET:
             workflow.tags = tags
-        _redefine(workflow, nodes, edges)
 
 
 @mutation
@@ -224,6 +222,18 @@ def checked_workflow(
     return workflow
 
 
+def as_member(
+    workflow: Workflow, user_id: Id[User], access: Literal["view", "edit", "owner"]
+) -> WorkflowMember:
+    """The row by which a workflow is among those that a user sees."""
+    return WorkflowMember(
+        workflow_id=workflow.id,
+        user_id=user_id,
+        access=access,
+        made=workflow.creation_time,
+    )
+
+
 def _reader(ctx: QueryCtx) -> User | None:
     """The caller's user, if the caller is there and may read workflows at all."""
     ctx.auth.require()
@@ -242,15 +252,26 @@ def _shared(ctx: QueryCtx, members: Sequence[WorkflowMember]) -> list[Workflow]:
     return [workflow for workflow in found if workflow is not None]
 
 
-def _redefine(workflow: Workflow, nodes: Nodes | Unset, edges: Edges | Unset) -> None:
-    before = workflow.nodes, workflow.edges
-    if nodes is not UNSET:
-        workflow.nodes = nodes
-    if edges is not UNSET:
-        workflow.edges = edges
-    if (workflow.nodes, workflow.edges) != before:
-        check_definition(workflow.nodes, workflow.edges)
-        workflow.version += 1
+def redefine(
+    ctx: MutationCtx,
+    workflow_id: Id[Workflow],
+    nodes: Nodes | Unset = UNSET,
+    edges: Edges | Unset = UNSET,
+) -> None:
+    """Draw a workflow anew, which is its next version if that changes anything.
+
+    Raises:
+        Conflict: the workflow is archived.
+        ValidationFailed: the definition is unsound.
+    """
+    with ctx.db.edit(workflow_id) as workflow:
+        _refuse_archived(workflow)
+        before = workflow.nodes, workflow.edges
+        workflow.nodes = workflow.nodes if nodes is UNSET else nodes
+        workflow.edges = workflow.edges if edges is UNSET else edges
+        if (workflow.nodes, workflow.edges) != before:
+            check_definition(workflow.nodes, workflow.edges)
+            workflow.version += 1
 
 
 def _set_status(

@@ -70,6 +70,7 @@ class TestTokens:
             "subject": "alice",
             "name": "Alice",
             "email": "alice@example.com",
+            "email_verified": True,
         }
 
     def test_carry_a_role_for_the_app_to_read(self, tmp_path: Path) -> None:

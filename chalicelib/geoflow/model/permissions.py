@@ -99,8 +99,13 @@ def is_allowed(permission: Permission, role: Role, relation: Relation) -> bool:
 
 
 def scope_of(permission: Permission) -> str:
-    """The scope that an API key needs for it: ``workflows:read`` or ``workflows:write``."""
+    """The scope that an API key needs for it: ``workflows:read`` or ``workflows:write``.
+
+    To run a workflow is to make an execution, and needs ``executions:write``.
+    """
     table, _, operation = permission.partition(".")
+    if permission == "workflows.run":
+        return "executions:write"
     return f"{table}:{'read' if operation == 'read' else 'write'}"
 
 

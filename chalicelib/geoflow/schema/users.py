@@ -35,16 +35,21 @@ class Preferences(Struct):
 
 
 class User(Document, table="users"):
-    """Somebody who has signed in and done something at least once."""
+    """Somebody who has signed in and done something at least once.
+
+    ``verified_email`` is the same as ``email`` if the provider vouches for it, in lower case.
+    """
 
     token_identifier: str = indexed()
     name: Name
     email: str | None = None
+    verified_email: str | None = indexed(default=None)
     avatar: Url | None = None
     role: Role = indexed(default="editor")
     preferences: Preferences
     by_token = index(token_identifier)
     by_role = index(role)
+    by_verified_email = index(verified_email)
 
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Ask the matrix."""
@@ -111,8 +116,8 @@ def require_permission(ctx: PolicyCtx, permission: Permission, relation: Relatio
         scope = scope_of(permission)
         raise Forbidden(f"this API key lacks the scope {scope}", scope=scope)
     raise Forbidden(
-        f"you may not do this: {permission} is not for a {role_of(ctx)} who is"
-        f" {_RELATION[relation]}",
+        f"you may not do this: {permission} is not for an account that is {role_of(ctx)}"
+        f" and {_RELATION[relation]}",
         permission=permission,
     )
 

@@ -1,0 +1,189 @@
+"""The whole matrix: each role, at each relation, tries each operation of each table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+import pytest
+
+from chalicelib.engine.errors import Forbidden, NotFound, Unauthenticated
+from chalicelib.engine.server import Id, PaginationOptions
+from chalicelib.geoflow import executions, members, users, versions, workflows
+from chalicelib.geoflow.model.permissions import (
+    MATRIX,
+    ROLES,
+    SCOPES,
+    Permission,
+    Relation,
+    Role,
+    is_allowed,
+    scope_of,
+)
+from chalicelib.geoflow.schema import SCOPES_CLAIM, User, Workflow
+from testing import Client, TestBackend
+from tests.geoflow.drawings import nodes
+
+RELATIONS: Final[tuple[Relation, ...]] = get_args(Relation)
+
+
+class Scene(msgspec.Struct):
+    """Somebody, and what they are to a workflow and what belongs to its owner."""
+
+    backend: TestBackend
+    who: Client
+    owner: Client
+    owner_id: Id[User]
+    workflow: Id[Workflow]
+
+
+def scene(backend: TestBackend, role: Role, relation: Relation, **claims: Any) -> Scene:
+    sam, alice = backend.as_user("sam"), backend.as_user("alice")
+    sam_id, alice_id = sam.mutation(users.ensure), alice.mutation(users.ensure)
+    owner = sam if relation == "owner" else alice
+    workflow = owner.mutation(workflows.create, "LIDAR", nodes=nodes("a"))
+    if relation in {"edit", "view"}:
+        alice.mutation(members.share, workflow, relation, sam_id)
+    setting_up = Scene(backend, sam, owner, sam_id if owner is sam else alice_id, workflow)
+    _PREPARED[backend] = {
+        name: prepare(setting_up) for name, prepare in _PREPARATIONS.items()
+    }
+    backend.system.mutation(users.grant_role, sam_id, role)
+    setting_up.who = backend.as_user("sam", **claims)
+    return setting_up
+
+
+def _run(s: Scene) -> Any:
+    return s.owner.mutation(executions.start, s.workflow)
+
+
+_PREPARATIONS: Final[Mapping[str, Callable[[Scene], Any]]] = {"run": _run}
+"""What the owner has made before somebody's role is what is to be tried."""
+
+_PREPARED: dict[TestBackend, dict[str, Any]] = {}
+
+
+def made(s: Scene, name: str) -> Any:
+    return _PREPARED[s.backend][name]
+
+
+def _seen(found: object) -> object:
+    if found is None:
+        raise NotFound("not to be seen")
+    return found
+
+
+_PAGE: Final = PaginationOptions(num_items=5, cursor=None)
+
+ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
+    "users.read": (lambda s: _seen(s.who.query(users.get, s.owner_id)),),
+    "users.change": (),  # there is no function that changes another's profile
+    "users.grant": (lambda s: s.who.mutation(users.set_role, s.owner_id, "admin"),),
+    "workflows.create": (lambda s: s.who.mutation(workflows.create, "mine"),),
+    "workflows.read": (
+        lambda s: _seen(s.who.query(workflows.get, s.workflow)),
+        lambda s: _seen(s.who.query(workflows.list_) or None),
+        lambda s: _seen(s.who.query(workflows.list_page, _PAGE).page or None),
+        lambda s: _seen(s.who.query(members.list_, s.workflow) or None),
+        lambda s: _seen(s.who.query(versions.list_, s.workflow) or None),
+        lambda s: _seen(s.who.query(versions.get, s.workflow, 1)),
+    ),
+    "workflows.change": (
+        lambda s: s.who.mutation(workflows.update, s.workflow, name="changed"),
+        lambda s: s.who.mutation(versions.publish, s.workflow),
+        lambda s: s.who.mutation(versions.restore, s.workflow, 1),
+        lambda s: s.who.mutation(workflows.archive, s.workflow),
+    ),
+    "workflows.run": (lambda s: s.who.mutation(executions.start, s.workflow),),
+    "workflows.share": (
+        lambda s: s.who.mutation(
+            members.share,
+            s.workflow,
+            "view",
+            s.backend.as_user("new").mutation(users.ensure),
+        ),
+    ),
+    "workflows.remove": (lambda s: s.who.mutation(workflows.remove, s.workflow),),
+    "executions.read": (
+        lambda s: _seen(s.who.query(executions.get, made(s, "run"))),
+        lambda s: _seen(s.who.query(executions.list_by_workflow, s.workflow) or None),
+    ),
+    "executions.control": (lambda s: s.who.mutation(executions.cancel, made(s, "run")),),
+}
+"""By permission: what is tried. It succeeds if the matrix says so, and is refused if not."""
+
+
+def is_done(attempt: Callable[[Scene], Any], s: Scene) -> bool:
+    try:
+        attempt(s)
+    except (Forbidden, NotFound):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("permission", ATTEMPTS)
+def test_each_operation_is_for_whom_the_matrix_says(
+    permission: Permission, role: Role, relation: Relation
+) -> None:
+    for attempt in ATTEMPTS[permission]:
+        s = scene(TestBackend("chalicelib.geoflow"), role, relation)
+
+        done = is_done(attempt, s)
+
+        assert done is is_allowed(permission, role, relation)
+
+
+@pytest.mark.parametrize("permission", ATTEMPTS)
+def test_no_operation_is_for_nobody(permission: Permission) -> None:
+    for attempt in ATTEMPTS[permission]:
+        s = scene(TestBackend("chalicelib.geoflow"), "editor", "none")
+        s.who = s.backend.nobody
+
+        with pytest.raises((Unauthenticated, NotFound)):
+            attempt(s)
+
+
+@pytest.mark.parametrize("permission", ATTEMPTS)
+def test_an_api_key_does_what_its_scopes_say_and_no_more(permission: Permission) -> None:
+    reads = [scope for scope in SCOPES if scope.endswith(":read")]
+    enough = [scope_of(permission), *reads]
+    lacking = [scope for scope in SCOPES if scope != scope_of(permission)]
+    for attempt in ATTEMPTS[permission]:
+        tried = {
+            str(scopes): is_done(
+                attempt,
+                scene(
+                    TestBackend("chalicelib.geoflow"),
+                    "admin",
+                    "owner",
+                    **{SCOPES_CLAIM: scopes},
+                ),
+            )
+            for scopes in (enough, lacking)
+        }
+
+        assert list(tried.values()) == [True, False]
+
+
+def test_the_docs_show_the_matrix() -> None:
+    page = (Path(__file__).parents[2] / "docs/geoflow/access.md").read_text()
+    told = [line for line in page.splitlines() if line.startswith("| `")]
+
+    assert told == [
+        f"| `{permission}` | {' | '.join(map(_told, allowed))} |"
+        for permission, allowed in MATRIX.items()
+    ]
+
+
+def _told(relations: frozenset[Relation]) -> str:
+    if relations == set(RELATIONS):
+        return "anybody"
+    return ", ".join(one for one in RELATIONS if one in relations) or "nobody"
+
+
+def test_the_matrix_speaks_of_every_permission() -> None:
+    assert set(MATRIX) == set(get_args(Permission))
