@@ -30,6 +30,7 @@ from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.limits import DAY_MS
 from chalicelib.engine.line import Line
+from chalicelib.engine.outside import Outside
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     Clock,
@@ -39,6 +40,7 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
+from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.messages import Authenticate
 from chalicelib.engine.sync.overload import Allowance
 
@@ -54,6 +56,8 @@ class Stores(msgspec.Struct, frozen=True):
     subscriptions: SubscriptionIndex
     blobs: BlobStore | None = None
     """None: the deployment has no place for files."""
+    secrets: SecretBox | None = None
+    """None: the deployment has no key for secrets."""
     line: Line | None = None
     """Where several processes take turns; None: there is one."""
 
@@ -129,6 +133,8 @@ def assemble(
             cursors=SivCursors(secret),
             line=stores.line,
             blobs=stores.blobs,
+            secrets=stores.secrets,
+            outside=_outside(settings),
         ),
         behaviour=Behaviour(
             redacted=settings.redacted,
@@ -197,6 +203,7 @@ def dynamodb_stores(settings: Settings) -> Stores:
         DynamoSessions(client),
         DynamoSubscriptions(client, settings.log_id),
         bucket(settings),
+        _kms(settings),
         DynamoLine(client, settings.log_id),
     )
 
@@ -208,6 +215,28 @@ def bucket(settings: Settings) -> BlobStore | None:
     if not settings.files_bucket:
         return None
     return S3Blobs(settings.files_bucket, endpoint=settings.files_endpoint or None)
+
+
+def _kms(settings: Settings) -> SecretBox | None:
+    """The box whose keys are in KMS, if one is configured."""
+    from chalicelib.adapters.kms import kms_secrets  # noqa: PLC0415 - heavy
+
+    if not settings.kms_key:
+        return None
+    return kms_secrets(settings.kms_key, endpoint=settings.kms_endpoint or None)
+
+
+def _outside(settings: Settings) -> Outside:
+    """Other servers, as far as this deployment sends requests to them."""
+    from chalicelib.adapters.outside import (  # noqa: PLC0415 - for actions only
+        HttpOutside,
+        is_public,
+        is_public_or_loopback,
+    )
+
+    if settings.outside == "loopback":
+        return HttpOutside(allowed=is_public_or_loopback, plain=True)
+    return HttpOutside(allowed=is_public)
 
 
 def fingerprint(packages: tuple[str, ...]) -> str:

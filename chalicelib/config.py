@@ -69,6 +69,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         files_bucket: S3 bucket of stored files; empty: the local server has them in its
             directory, and a deployment on AWS has none.
         files_endpoint: An S3 API other than AWS's own.
+        kms_key: Id, ARN or alias of the KMS key that secrets are sealed with; empty: the local
+            server has a key file in its directory, and a deployment on AWS keeps no secrets.
+        kms_endpoint: A KMS API other than AWS's own.
+        outside: Where actions and webhooks may send requests: ``public`` is https to the
+            Internet alone; ``loopback`` is that, http, and this machine, for the local server.
         auth_providers: JSON list of providers besides those of the apps.
         code_version: Names the code; a new one has all live queries run again.
         redacted: Whether error texts and log lines are kept from clients.
@@ -109,6 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     files_bucket: str = ""
     files_endpoint: str = ""
+    kms_key: str = ""
+    kms_endpoint: str = ""
+    outside: Literal["public", "loopback"] = "public"
     auth_providers: tuple[Provider, ...] = ()
     code_version: str = ""
     redacted: bool = False

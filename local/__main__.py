@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib import bootstrap
+from chalicelib.adapters.key_file import key_file_secrets
 from chalicelib.bootstrap import Deployment, Machine, Stores, assemble
 from chalicelib.config import BadSetting, Settings, from_environment
 from chalicelib.engine.errors import EngineError
@@ -152,6 +153,7 @@ def _in_this_process(
         MemorySessions(),
         MemorySubscriptions(),
         file_store(settings, survives=settings.store == "sqlite"),
+        key_file_secrets(settings.directory),
     )
     try:
         deployment = _deployed(settings, stores, OwnSockets(server.connections), jobs)
@@ -203,6 +205,7 @@ def _on_dynamodb(
         stores = msgspec.structs.replace(
             bootstrap.dynamodb_stores(settings),
             blobs=file_store(settings, survives=emulator.endpoint is not None),
+            secrets=key_file_secrets(settings.directory),
         )
         deployment = _deployed(settings, stores, gateway, jobs)
         import app  # noqa: PLC0415 - reads the settings when it is imported

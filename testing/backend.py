@@ -8,9 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.blobs import MemoryBlobs
+from chalicelib.adapters.memory.keys import memory_secrets
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
+from chalicelib.adapters.outside import Address, HttpOutside
 from chalicelib.engine.auth import AdminIdentity, Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.database.documents import Writer
@@ -84,6 +86,8 @@ class TestBackend:
                 ids=self.ids,
                 cursors=cursors,
                 blobs=self.blobs,
+                secrets=memory_secrets(),
+                outside=HttpOutside(allowed=_is_loopback, plain=True),
             ),
             behaviour=Behaviour(
                 settle_ms=0,
@@ -237,3 +241,8 @@ class TestBackend:
                 if message.value not in self._users:
                     raise TokenRefused("nobody has this token")
                 return self._users[message.value]
+
+
+def _is_loopback(address: Address) -> bool:
+    """Tests reach no server but their own."""
+    return address.is_loopback

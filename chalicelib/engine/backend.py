@@ -15,6 +15,7 @@ from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadMessage, NotDeployed, Overloaded
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
+from chalicelib.engine.functions.context import Reach
 from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
@@ -33,6 +34,7 @@ from chalicelib.engine.functions.turns import Turns
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.line import Line
 from chalicelib.engine.log import Request
+from chalicelib.engine.outside import Outside
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
@@ -46,6 +48,7 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
+from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
 from chalicelib.engine.sync.conversation import ActionJob, Services
 from chalicelib.engine.sync.explain import Explainer
@@ -137,6 +140,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     line: Line | None = None
     gate: Callable[[], Gate] = LockGate
     blobs: BlobStore | None = None
+    secrets: SecretBox | None = None
+    outside: Outside | None = None
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +204,8 @@ class Backend:
         self.files = Files(
             self.runner, ports.blobs, behaviour.files, clock=clock, ids=ports.ids
         )
-        self._actions = ActionRunner(self.runner, self._tail, clock, self.files)
+        reach = Reach(ports.secrets, ports.outside)
+        self._actions = ActionRunner(self.runner, self._tail, clock, self.files, reach)
         self.upkeep = Upkeep(
             registry,
             ports.persistence,

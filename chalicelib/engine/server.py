@@ -4,12 +4,15 @@ from msgspec import Meta
 
 from chalicelib.engine.auth import CustomJwtProvider, Identity, OidcProvider
 from chalicelib.engine.errors import (
+    AddressRefused,
     AppError,
     ArgumentValidationError,
     Conflict,
     Forbidden,
     NotFound,
     RateLimited,
+    RequestFailed,
+    SecretRefused,
     Unauthenticated,
     ValidationFailed,
 )
@@ -31,6 +34,7 @@ from chalicelib.engine.functions.registration import (
     query,
 )
 from chalicelib.engine.functions.retries import Retry
+from chalicelib.engine.outside import Letter, Reply
 from chalicelib.engine.schema import (
     UNSET,
     Document,
@@ -49,6 +53,7 @@ from chalicelib.engine.schema import (
 __all__ = [
     "UNSET",
     "ActionCtx",
+    "AddressRefused",
     "AppError",
     "ArgumentValidationError",
     "Conflict",
@@ -60,6 +65,7 @@ __all__ = [
     "Id",
     "Identity",
     "Int64",
+    "Letter",
     "Meta",
     "MutationCtx",
     "NotFound",
@@ -69,10 +75,13 @@ __all__ = [
     "PolicyCtx",
     "QueryCtx",
     "RateLimited",
+    "Reply",
     "Request",
+    "RequestFailed",
     "Response",
     "Retry",
     "ScheduledFunction",
+    "SecretRefused",
     "StoredFile",
     "Struct",
     "Unauthenticated",

@@ -7,7 +7,7 @@ from chalicelib.engine.auth import Caller
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.errors import EngineError
 from chalicelib.engine.functions.calls import Call, resolve
-from chalicelib.engine.functions.context import ActionCtx, Auth, Calls
+from chalicelib.engine.functions.context import ActionCtx, Auth, Calls, Reach
 from chalicelib.engine.functions.exchange import arguments_of, value_of
 from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.jobs import Plan
@@ -24,9 +24,16 @@ from chalicelib.engine.values.encoding import encode
 class ActionRunner:
     """Runs an action once; whatever it calls is a transaction of its own."""
 
-    def __init__(self, runner: Runner, tail: LogTail, clock: Clock, files: Files) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        tail: LogTail,
+        clock: Clock,
+        files: Files,
+        reach: Reach = Reach(),  # noqa: B008 - frozen
+    ) -> None:
         self._runner, self._tail, self._clock = runner, tail, clock
-        self._storage = ActionFiles(files)
+        self._storage, self._reach = ActionFiles(files), reach
 
     def action(self, call: Call) -> Outcome:
         """Run an action to its end; ``ts`` is the log's end when it had finished."""
@@ -57,7 +64,9 @@ class ActionRunner:
         """Return what an action, or an HTTP function, is given; ``job``: what it runs as."""
         clock, calls = self._clock.now_ms, self._calls(caller, job)
         scheduler = Scheduler(self._runner.registry, self._scheduling(job), None)
-        return ActionCtx(Auth(caller), calls, clock, log, scheduler, self._storage)
+        return ActionCtx(
+            Auth(caller), calls, clock, log, scheduler, self._storage, self._reach
+        )
 
     def _scheduling(self, job: str | None) -> Scheduling:
         """Each call is a transaction of its own, by one of the engine's own functions."""

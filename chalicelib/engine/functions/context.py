@@ -10,7 +10,11 @@ from typing_extensions import override
 from chalicelib.engine.auth import Caller, Identity, Unverified, user_of
 from chalicelib.engine.auth.seen import SIGNED_IN, Claims, watched
 from chalicelib.engine.database.documents import Reader, Writer
-from chalicelib.engine.errors import Unauthenticated
+from chalicelib.engine.errors import (
+    OutsideNotConfigured,
+    SecretsNotConfigured,
+    Unauthenticated,
+)
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.live import Live
 from chalicelib.engine.functions.log_lines import Log
@@ -21,6 +25,8 @@ from chalicelib.engine.functions.storage import (
     FileReader,
     FileWriter,
 )
+from chalicelib.engine.outside import Outside
+from chalicelib.engine.secrets import SecretBox
 
 if TYPE_CHECKING:
     # The decorators' types name the contexts, and a context's methods name theirs.
@@ -191,6 +197,13 @@ class Calls(msgspec.Struct, frozen=True):
     action: Callable[..., Any]
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """What an action reaches beside the database; None: the deployment does not have it."""
+
+    secrets: SecretBox | None = None
+    outside: Outside | None = None
+
+
 class ActionCtx:
     """The context of an action: it may do anything, and has no database of its own.
 
@@ -206,10 +219,33 @@ class ActionCtx:
         log: Log,
         scheduler: Scheduler,
         storage: ActionFiles,
+        reach: Reach = Reach(),  # noqa: B008 - frozen
     ) -> None:
         self.auth, self.log, self.scheduler = auth, log, scheduler
-        self.storage = storage
+        self.storage, self._reach = storage, reach
         self._calls, self._clock = calls, clock
+
+    @property
+    def secrets(self) -> SecretBox:
+        """Seals secrets, and opens them.
+
+        Raises:
+            SecretsNotConfigured: the deployment has no key.
+        """
+        if self._reach.secrets is None:
+            raise SecretsNotConfigured("no key for secrets: set GEOFLOW_KMS_KEY")
+        return self._reach.secrets
+
+    @property
+    def outside(self) -> Outside:
+        """Other servers, to which requests may be sent.
+
+        Raises:
+            OutsideNotConfigured: the deployment sends none.
+        """
+        if self._reach.outside is None:
+            raise OutsideNotConfigured("this deployment sends no requests to other servers")
+        return self._reach.outside
 
     @property
     def now(self) -> float:
