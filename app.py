@@ -76,6 +76,11 @@ def api_storage_finish() -> Any:
     return respond(app.current_request, files.finish)
 
 
+@app.route("/api/storage/link", methods=["GET", "HEAD", "OPTIONS"])
+def api_storage_link() -> Any:
+    return respond(app.current_request, files.link)
+
+
 @app.route("/api/storage/{key}", methods=["GET", "HEAD", "OPTIONS"])
 def api_storage_get(key: str) -> Any:  # noqa: ARG001 - it is in the path
     return respond(app.current_request, files.download)

@@ -24,7 +24,7 @@ from local.banner import ANEW, greeting
 from local.declarations import write_declarations
 from local.deploying import deploy
 from local.fibers import FiberClock, FiberGate
-from local.files import file_routes, file_store, own_address
+from local.files import app_routes, file_routes, file_store, own_address
 from local.identity import (
     admin_key,
     deployment_secret,
@@ -100,7 +100,7 @@ def _serve(settings: Settings) -> None:
         ),
         "/.well-known/jwks.json": lambda _: jwks(settings.directory),
     }
-    server.streamed = file_routes()
+    server.streamed = (file_routes(), app_routes())
     place = _on_dynamodb if on_dynamodb else _in_this_process
     try:
         with place(settings, server) as (deployment, sources):

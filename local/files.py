@@ -12,7 +12,8 @@ from chalicelib.config import Settings
 from chalicelib.engine.blobs import BlobStore
 from chalicelib.engine.errors import UploadBroken
 from chalicelib.entrypoints import files
-from chalicelib.entrypoints.http import Request, answer
+from chalicelib.entrypoints.addresses import app_path
+from chalicelib.entrypoints.http import Handler, Request, answer, http_function
 from local.http import HttpRequest
 from local.streaming import ClientGone, StreamedMount, StreamedResponse
 
@@ -52,20 +53,44 @@ def own_address(host: str, port: int) -> str:
 
 def file_routes() -> StreamedMount:
     """Return the routes of files, whose bodies are never whole in memory."""
-    return StreamedMount(prefix=files.PREFIX, route=_serve)
+    return StreamedMount(
+        takes=lambda request: request.path.startswith(files.PREFIX), route=_serve_file
+    )
 
 
-def _serve(request: HttpRequest, body: Iterator[bytes]) -> StreamedResponse:
+def app_routes() -> StreamedMount:
+    """Return the routes of apps that say that they stream."""
+    return StreamedMount(takes=_streams, route=_serve_app)
+
+
+def _streams(request: HttpRequest) -> bool:
+    http = bootstrap.current().backend.registry.http
+    return http.streams(request.method, app_path(request.path))
+
+
+def _serve_file(request: HttpRequest, body: Iterator[bytes]) -> StreamedResponse:
+    return _serve(files.handler_of(request.method, request.path), request, body)
+
+
+def _serve_app(request: HttpRequest, body: Iterator[bytes]) -> StreamedResponse:
+    return _serve(http_function, request, body)
+
+
+def _serve(
+    handler: Handler, request: HttpRequest, body: Iterator[bytes]
+) -> StreamedResponse:
     asked = Request(
         method=request.method,
         path=request.path,
         query=dict(parse_qsl(request.query, keep_blank_values=True)),
+        query_string=request.query,
         headers=dict(request.headers),
         stream=_unbroken(body),
     )
-    handler = files.handler_of(request.method, request.path)
     response = answer(handler, bootstrap.current, asked)
-    headers = {"Content-Length": str(len(response.body)), **response.headers}
+    headers = dict(response.headers)
+    if response.stream is None:
+        headers = {"Content-Length": str(len(response.body)), **headers}
     pieces = (response.body,) if response.stream is None else response.stream
     return StreamedResponse(status=response.status, headers=headers, pieces=pieces)
 

@@ -148,10 +148,13 @@ class Gateway:
         """Answer one HTTP request, as ASGI has it."""
         request = read_head(scope)
         streamed = self._functions.streamed
-        if streamed is not None and request.port == self._ports.main:
-            asked = replace(request, path="/" + request.path.lstrip("/"))
-            if asked.path.startswith(streamed.prefix):
-                await streamed.serve(asked, receive, send)
+        if streamed is not None and request.port != self._ports.management:
+            at_site = request.port == self._ports.site
+            prefix = "/http/" if at_site else "/"
+            asked = replace(request, path=prefix + request.path.lstrip("/"))
+            mount = streamed.mount_of(asked)
+            if mount is not None:
+                await streamed.serve(mount, asked, receive, send)
                 return
         limit = self.limits.request_bytes
         # Refused by its announced length, before it is read: a client that waits for

@@ -85,7 +85,7 @@ class LocalServer:
 
     settings: Settings = field(default_factory=Settings)
     mounts: Mapping[str, MountedRoute] = field(default_factory=dict)
-    streamed: StreamedMount | None = None
+    streamed: Sequence[StreamedMount] = ()
     log: Log = ignore
 
     connections: Connections = field(init=False)
@@ -218,7 +218,7 @@ class LocalServer:
         return made
 
     def _streamed_calls(self) -> StreamedCalls | None:
-        if self.streamed is None:
+        if not self.streamed:
             return None
         function = self.function("files", handle_streamed, timeout_s=TRANSFER_S)
         return StreamedCalls(self.streamed, function)

@@ -49,20 +49,25 @@ Reading raises :class:`ClientGone` when the rest of the body will not come.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamedMount:
-    """A route for every path that begins with ``prefix``."""
+    """A route for all requests that ``takes`` says yes to."""
 
-    prefix: str
+    takes: Callable[[HttpRequest], bool]
     route: StreamedRoute
 
 
 class StreamedCalls:
-    """A mount, and the function whose threads serve it by :func:`handle_streamed`."""
+    """Mounts, and the function whose threads serve them by :func:`handle_streamed`."""
 
-    def __init__(self, mount: StreamedMount, function: LambdaFunction) -> None:
-        self._mount, self._function = mount, function
-        self.prefix = mount.prefix
+    def __init__(self, mounts: Iterable[StreamedMount], function: LambdaFunction) -> None:
+        self._mounts, self._function = tuple(mounts), function
 
-    async def serve(self, request: HttpRequest, receive: Receive, send: Send) -> None:
+    def mount_of(self, request: HttpRequest) -> StreamedMount | None:
+        """Return the first mount that takes a request, if one does."""
+        return next((mount for mount in self._mounts if mount.takes(request)), None)
+
+    async def serve(
+        self, mount: StreamedMount, request: HttpRequest, receive: Receive, send: Send
+    ) -> None:
         """Answer a request."""
         loop = asyncio.get_running_loop()
         transfer = Transfer(loop, receive, send)
@@ -76,7 +81,7 @@ class StreamedCalls:
             with contextlib.suppress(RuntimeError):  # the server has stopped, and its loop
                 loop.call_soon_threadsafe(settle, outcome)
 
-        event = {"mount": self._mount, "request": request, "transfer": transfer}
+        event = {"mount": mount, "request": request, "transfer": transfer}
         what = f"{request.method} {request.path}"
         try:
             self._function.submit(event, what=what, done=done)
@@ -114,8 +119,13 @@ class Transfer:
         self.has_begun = False
 
     def body(self) -> Iterator[bytes]:
-        """Yield the pieces of the request's body."""
+        """Yield the pieces of the request's body, until the answer begins.
+
+        From then on what the client sends is looked at only to see whether it has left.
+        """
         while True:
+            if self.has_begun:
+                raise RuntimeError("the body of a request is read before it is answered")
             message = self._wait(self._received())
             if message["type"] != "http.request":
                 raise ClientGone("the client left before its request had come")

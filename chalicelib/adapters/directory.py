@@ -86,7 +86,12 @@ class DirectoryBlobs(BlobStore):
 
     @override
     def download_link(
-        self, key: str, *, content_type: str | None, valid_s: int
+        self,
+        key: str,
+        *,
+        content_type: str | None,
+        valid_s: int,
+        disposition: str | None = None,
     ) -> str | None:
         return None
 

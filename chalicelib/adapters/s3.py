@@ -133,9 +133,16 @@ class S3Blobs(BlobStore):
 
     @override
     def download_link(
-        self, key: str, *, content_type: str | None, valid_s: int
+        self,
+        key: str,
+        *,
+        content_type: str | None,
+        valid_s: int,
+        disposition: str | None = None,
     ) -> str | None:
         given = {"ResponseCacheControl": CACHE_CONTROL}
+        if disposition:
+            given["ResponseContentDisposition"] = disposition
         if content_type:
             given["ResponseContentType"] = content_type
         return self._link("get_object", key, valid_s, given)

@@ -89,9 +89,16 @@ class BlobStore(Protocol):
         ...
 
     def download_link(
-        self, key: str, *, content_type: str | None, valid_s: int
+        self,
+        key: str,
+        *,
+        content_type: str | None,
+        valid_s: int,
+        disposition: str | None = None,
     ) -> str | None:
         """Return a URL that serves the blob to whoever has it, for ``valid_s`` seconds.
+
+        ``disposition`` is the header that says under which name it is saved.
 
         Returns:
             None if the store cannot.

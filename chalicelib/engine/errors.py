@@ -460,6 +460,15 @@ class NoUploadLinks(UploadRefused):
         )
 
 
+class DownloadLinkRefused(EngineError):
+    """A link for a download was not made by this deployment, or is too old."""
+
+    code = "DownloadLinkRefused"
+
+    def __init__(self) -> None:
+        super().__init__("This link is not good, or no longer: ask for another one.")
+
+
 class BelowHorizon(EngineError):
     """The part of the log that was asked for is no longer kept."""
 

@@ -16,6 +16,7 @@ STATUS: Final[dict[str, int]] = {
     "BaseVersionMismatch": 400,
     "ClientDisconnect": 408,
     "ContentLengthMismatch": 400,
+    "DownloadLinkRefused": 401,
     "FileNotFound": 404,
     "FilesNotConfigured": 503,
     "IndexNotReady": 503,

@@ -10,19 +10,15 @@ import msgspec
 
 from chalicelib.bootstrap import Deployment
 from chalicelib.engine.errors import EngineError, UploadRefused
+from chalicelib.engine.functions.deliveries import MAX_WHOLE_BYTES, Delivery, deliver
 from chalicelib.engine.functions.files import Announced
+from chalicelib.engine.functions.http_messages import Request as AppRequest
+from chalicelib.engine.functions.http_ranges import NotSatisfiable, Part, part_of
 from chalicelib.engine.schema import StoredFile, Unset
 from chalicelib.entrypoints.faults import BadJsonBody, Fault
 from chalicelib.entrypoints.http import Handler, Request, Response
-from chalicelib.entrypoints.ranges import NotSatisfiable, Part, part_of
 
 PREFIX: Final = "/api/storage/"
-
-MAX_WHOLE_BYTES: Final = 4 << 20
-"""Most bytes of a file that are answered where answers do not stream: 4 MiB.
-
-Source: Lambda, "synchronous payload", 6 MB, of which base64 takes a quarter.
-"""
 
 MAX_JSON_BYTES: Final = 16 * 1024
 """Most bytes of a body that is JSON: a digest and a type."""
@@ -106,6 +102,23 @@ def finish(deployment: Deployment, request: Request) -> Response:
     return _json({"storageId": deployment.backend.files.finish_link(token)})
 
 
+def link(deployment: Deployment, request: Request) -> Response:
+    """``GET /api/storage/link``: a file, to whoever a function has given a link of minutes."""
+    files = deployment.backend.files
+    ticket = files.ticket_of(request.query.get("token", ""))
+    asked = AppRequest(
+        method=request.method,
+        path=request.path,
+        headers=request.headers,
+        stream=request.stream,
+    )
+    delivery = Delivery(name=ticket.name, inline=ticket.inline)
+    answered = deliver(files, asked, ticket.file, delivery)
+    if answered is None:
+        raise FileNotFound("there is no such file, or no longer")
+    return Response(answered.status, b"", dict(answered.headers), answered.stream)
+
+
 def download(deployment: Deployment, request: Request) -> Response:
     """``GET /api/storage/{uuid}``: a file, or one range of it; HEAD leaves the bytes out."""
     key = request.path.removeprefix(PREFIX)
@@ -137,7 +150,7 @@ def handler_of(method: str, path: str) -> Handler:
     if posted is not None and method in {"POST", "OPTIONS"}:
         return posted
     if posted is None and method in {"GET", "HEAD", "OPTIONS"}:
-        return download
+        return link if path == PREFIX + "link" else download
     return _refuse_method
 
 

@@ -188,9 +188,10 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         headers=request.headers,
         body=request.body,
         url=address(request.path, request.query_string, request.headers),
+        stream=request.stream,
     )
     answered = deployment.backend.http(wanted, caller)
-    return Response(answered.status, answered.body, dict(answered.headers))
+    return Response(answered.status, answered.body, dict(answered.headers), answered.stream)
 
 
 def version(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler

@@ -205,7 +205,9 @@ class TestLinks:
         self, blobs: BlobStore, key: str
     ) -> None:
         put(blobs, key, TEXT)
-        link = blobs.download_link(key, content_type="text/x-own", valid_s=60)
+        link = blobs.download_link(
+            key, content_type="text/x-own", valid_s=60, disposition="attachment"
+        )
         if link is None:
             assert not isinstance(blobs, S3Blobs)
             return
@@ -215,6 +217,7 @@ class TestLinks:
 
         assert (whole.status_code, whole.content) == (200, TEXT)
         assert whole.headers["content-type"] == "text/x-own"
+        assert whole.headers["content-disposition"] == "attachment"
         assert whole.headers["cache-control"] == "private, max-age=2592000"
         assert (part.status_code, part.content) == (206, TEXT[4:9])
 

@@ -22,10 +22,10 @@ from chalicelib import bootstrap
 from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.adapters.s3 import S3Blobs
 from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.deliveries import MAX_WHOLE_BYTES
 from chalicelib.engine.functions.files import FINISH_VALID_MS
-from chalicelib.engine.functions.storage import TOKEN_VALID_MS
+from chalicelib.engine.functions.storage import DOWNLOAD_VALID_S, TOKEN_VALID_MS
 from chalicelib.engine.functions.tokens import sign
-from chalicelib.entrypoints.files import MAX_WHOLE_BYTES
 from local.emulator import start_emulator
 from local.events import proxy_response, rest_event
 from local.files import file_routes
@@ -368,6 +368,52 @@ class TestDownload:
 
         assert ask(request("GET", url)).status == 404
         assert run("query", "url", file=file) is None
+
+
+class TestLink:
+    def test_serves_the_file_for_five_minutes(
+        self, place: Place, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = uploaded(ask)
+        url = run("mutation", "link", file=file, name="a.txt")
+
+        served = ask(request("GET", url))
+        headed = ask(request("HEAD", url))
+        wait(place, monkeypatch, DOWNLOAD_VALID_S * 1000 + 1)
+        late = ask(request("GET", url))
+
+        assert (served.status, served.body) == (200, TEXT)
+        assert served.headers["content-disposition"].startswith(
+            'attachment; filename="a.txt"'
+        )
+        assert (headed.status, headed.body) == (200, b"")
+        assert (late.status, late.json["code"]) == (401, "DownloadLinkRefused")
+
+    def test_ends_with_the_file(self, place: Place, ask: Ask) -> None:
+        file = uploaded(ask)
+        url = run("mutation", "link", file=file)
+        run("mutation", "remove", file=file)
+
+        reply = ask(request("GET", url))
+
+        assert (reply.status, reply.json["code"]) == (404, "FileNotFound")
+
+    def test_is_no_other_token(self, place: Place, ask: Ask) -> None:
+        token = upload_url().partition("?")[2]
+
+        replies = [
+            ask(request("GET", f"/api/storage/link?{query}"))
+            for query in (token, "token=x")
+        ]
+
+        assert [reply.status for reply in replies] == [401, 401]
+
+    def test_does_not_let_anybody_upload(self, place: Place, ask: Ask) -> None:
+        token = run("mutation", "link", file=uploaded(ask)).partition("?")[2]
+
+        reply = ask(request("POST", f"/api/storage/upload?{token}", TEXT))
+
+        assert reply.status == 401
 
 
 class TestMethods:

@@ -20,6 +20,7 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
+from local.files import app_routes
 from local.limits import AWS
 from local.server import Handlers, LocalServer, Settings
 from tests.entrypoints.deployment import OTHER_KEY, Place, rest_event, token
@@ -122,7 +123,7 @@ class OneOrigin:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalServer]:
-    running = LocalServer(Settings(port=0, site_port=0))
+    running = LocalServer(Settings(port=0, site_port=0), streamed=[app_routes()])
     running.start(Handlers(http=app.app, websocket_message=app.websocket_message))
     yield running
     running.stop()
@@ -414,3 +415,32 @@ def test_what_a_function_logs_goes_to_the_servers_log(
     said = [(each.levelname, each.getMessage()) for each in caplog.records]
     assert ("INFO", "GET /say: 'hello' 1") in said
     assert ("WARNING", "GET /say: 'careful'") in said
+
+
+class TestStreamed:
+    def test_bodies_come_and_go_in_pieces_where_the_server_streams(
+        self, origin: Origin
+    ) -> None:
+        reply = origin.ask("/stream", "POST", EVERY_BYTE)
+
+        assert (reply.status, reply.body) == (200, EVERY_BYTE)
+        assert reply.headers["x-streamed"] == str(isinstance(origin, Port))
+
+    def test_bodies_may_be_larger_than_others(self, server: LocalServer) -> None:
+        body = bytes(MAX_HTTP_ACTION_BODY_BYTES + 1)
+
+        reply = Port(server.ports.site).ask("/stream", "POST", body)
+
+        assert (reply.status, reply.body == body) == (200, True)
+
+    def test_head_has_the_length_that_the_function_tells(self, origin: Origin) -> None:
+        got, headed = origin.ask("/stream"), origin.ask("/stream", "HEAD")
+
+        assert (got.status, got.body) == (200, b"abcd")
+        assert (headed.status, headed.body) == (200, b"")
+        assert headed.headers["content-length"] == "4"
+
+    def test_other_routes_get_their_bodies_whole(self, server: LocalServer) -> None:
+        reply = Port(server.ports.site).ask("/mirror", "POST", EVERY_BYTE)
+
+        assert reply.body == EVERY_BYTE

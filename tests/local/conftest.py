@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,7 +112,7 @@ def serving(
     message: Callable[[Running, dict[str, Any]], Any] = echo,
     mounts: dict[str, Any] | None = None,
     http: Any = None,
-    streamed: StreamedMount | None = None,
+    streamed: Sequence[StreamedMount] = (),
 ) -> Iterator[Running]:
     calls: list[Any] = []
     server = LocalServer(settings, mounts or {}, streamed, log=calls.append)

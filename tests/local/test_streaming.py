@@ -21,7 +21,12 @@ Route = Callable[[HttpRequest, Iterator[bytes]], StreamedResponse]
 @contextmanager
 def mounted(route: Route) -> Iterator[Running]:
     with serving(
-        FREE_PORTS, streamed=StreamedMount(prefix="/big/", route=route)
+        FREE_PORTS,
+        streamed=[
+            StreamedMount(
+                takes=lambda request: request.path.startswith("/big/"), route=route
+            )
+        ],
     ) as running:
         yield running
 

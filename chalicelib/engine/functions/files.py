@@ -28,6 +28,7 @@ from chalicelib.engine.errors import (
     UploadIncomplete,
 )
 from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.deliveries import Ticket
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.functions.storage import (
@@ -158,6 +159,13 @@ class Files:
         token = sign(self._access.secret, _FINISH_PURPOSE, pledge, expires_ms)
         return LinkedUpload(link.url, dict(link.headers), token)
 
+    def link(self, sha256: bytes, *, content_type: str | None) -> LinkedUpload | None:
+        """Let a file of the deployment's own be put straight into the store, if that can be."""
+        try:
+            return self.link_upload(Announced(sha256=sha256, content_type=content_type))
+        except NoUploadLinks:
+            return None
+
     def finish_link(self, token: str) -> Id[StoredFile]:
         """Make a file of what was put by a link. Repeated, it names the same file.
 
@@ -181,13 +189,17 @@ class Files:
 
     def url(self, file: str) -> str | None:
         """Return the URL of a file; None if there is none."""
-        found = self._located(file)
+        found = self.located(file)
         return self._access.url(found.key) if found is not None else None
 
     def metadata(self, file: str) -> StoredFile | None:
         """Return what is known of a file; None if there is none."""
-        found = self._located(file)
+        found = self.located(file)
         return found.file if found is not None else None
+
+    def located(self, file: str) -> Any:
+        """Return a file's document, and the key of its bytes; None if there is none."""
+        return self._query("locate", file=file)
 
     def find(self, key: str) -> StoredFile | None:
         """Return the file whose URL names ``key``; None if there is none."""
@@ -205,20 +217,37 @@ class Files:
 
     def read_file(self, file: str) -> Iterator[bytes] | None:
         """Read a file; None if there is none."""
-        found = self._located(file)
+        found = self.located(file)
         if found is None:
             return None
         try:
             return self.read(found.key)
         except BlobMissing:
-            if self._located(file) is None:
+            if self.located(file) is None:
                 return None  # deleted in between
             raise
 
-    def download_link(self, key: str, file: StoredFile) -> str | None:
+    def download_link(
+        self,
+        key: str,
+        file: StoredFile,
+        *,
+        disposition: str | None = None,
+        valid_s: int = LINK_VALID_S,
+    ) -> str | None:
         """Return a URL by which the store itself serves the blob; None if it makes none."""
         kind = None if isinstance(file.content_type, Unset) else file.content_type
-        return self._blobs.download_link(key, content_type=kind, valid_s=LINK_VALID_S)
+        return self._blobs.download_link(
+            key, content_type=kind, disposition=disposition, valid_s=valid_s
+        )
+
+    def ticket_of(self, token: str) -> Ticket:
+        """Return what a link that a function has made is good for.
+
+        Raises:
+            DownloadLinkRefused: nothing, or no longer.
+        """
+        return self._access.ticket_of(token, self._clock.now_ms())
 
     # -- deletes --------------------------------------------------------------------------
 
@@ -279,9 +308,6 @@ class Files:
             contentType=content_type,
         )
         return made
-
-    def _located(self, file: str) -> Any:
-        return self._query("locate", file=file)
 
     def _mutate(self, name: str, **arguments: Any) -> Any:
         return self._result(name, self._runner.mutation(_call(name, arguments)))

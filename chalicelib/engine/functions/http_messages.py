@@ -1,6 +1,6 @@
 """What an HTTP function is given, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +14,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP request. Names of headers are lower case.
 
     ``path`` is as it was sent, percent-encoded, and without the query string; ``query`` is
-    decoded. ``url`` is the whole address as the client wrote it, if that is known.
+    decoded. ``url`` is the whole address as the client wrote it, if that is known. ``stream``
+    is the body of a streamed route where the server can stream: ``chunks`` has it either way.
     """
 
     method: str
@@ -23,6 +24,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     url: str = ""
+    stream: Iterable[bytes] | None = None
+
+    @property
+    def chunks(self) -> Iterable[bytes]:
+        """The body in pieces; they can be read once, and before the answer."""
+        return (self.body,) if self.stream is None else self.stream
 
     def text(self) -> str:
         """Return the body as text.
@@ -48,11 +55,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What is answered to an HTTP request."""
+    """What is answered to an HTTP request; ``stream`` is a body that is never whole in memory.
+
+    Where answers cannot stream (on AWS) its pieces are joined, and the limits are the same.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    stream: Iterable[bytes] | None = None
 
     @classmethod
     def json(

@@ -42,9 +42,12 @@ class Route:
         template: PathTemplate,
         function: HttpFunction,
         on_error: OnError | None,
+        *,
+        streamed: bool = False,
     ) -> None:
         self.method, self.template = method, template
         self.function, self.on_error = function, on_error
+        self.streamed = streamed
         _check_parameters(function, template)
 
     @property
@@ -108,8 +111,13 @@ class Http:
         self._on_error = on_error
         self.routes: Final[list[Route]] = []
 
-    def route(self, method: Method, path: str) -> Callable[[F], F]:
+    def route(
+        self, method: Method, path: str, *, streamed: bool = False
+    ) -> Callable[[F], F]:
         """Make the function below answer ``method`` on ``path``; HEAD is a GET, too.
+
+        ``streamed`` lets bodies of any size come and go, in pieces, where the server can
+        stream: read ``request.chunks``, and answer with a ``stream``.
 
         Raises:
             InvalidFunction: the path and the function's parameters do not agree.
@@ -117,18 +125,19 @@ class Http:
         template = PathTemplate.parse(path)
 
         def add(function: F) -> F:
-            self.routes.append(Route(method, template, function, self._on_error))
+            route = Route(method, template, function, self._on_error, streamed=streamed)
+            self.routes.append(route)
             return function
 
         return add
 
-    def get(self, path: str) -> Callable[[F], F]:
+    def get(self, path: str, *, streamed: bool = False) -> Callable[[F], F]:
         """Answer GET, and HEAD."""
-        return self.route("GET", path)
+        return self.route("GET", path, streamed=streamed)
 
-    def post(self, path: str) -> Callable[[F], F]:
+    def post(self, path: str, *, streamed: bool = False) -> Callable[[F], F]:
         """Answer POST."""
-        return self.route("POST", path)
+        return self.route("POST", path, streamed=streamed)
 
     def put(self, path: str) -> Callable[[F], F]:
         """Answer PUT."""
@@ -172,11 +181,23 @@ class Router:
                     f" {_where(route.function)}"
                 )
             self._routes.setdefault(route.method, []).append(route)
+        self._streamed: Final = [route for route in self.routes if route.streamed]
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """Every route, the more special ones of a method first."""
         return tuple(route for routes in self._routes.values() for route in routes)
+
+    def streams(self, method: str, path: str) -> bool:
+        """Tell whether a request is answered by a route whose bodies come in pieces.
+
+        Asked of every request: those that are few are looked at first.
+        """
+        parts = path.split("/")
+        if not any(route.template.match(parts) is not None for route in self._streamed):
+            return False
+        found = self.find(method, path)
+        return found is not None and found.route.streamed
 
     def find(self, method: str, path: str) -> Match | None:
         """Return what answers a request, if anything does."""

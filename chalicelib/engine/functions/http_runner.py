@@ -40,11 +40,13 @@ class HttpRunner:
         Raises:
             EngineError: it is one that the transport answers, since asking again helps.
         """
+        match = self._runner.registry.http.find(request.method, request.path)
+        if match is None or not match.route.streamed:
+            request = _whole(request)
         if len(request.body) > MAX_HTTP_ACTION_BODY_BYTES:
             return Response.text(
                 f"the body may have {MAX_HTTP_ACTION_BODY_BYTES} bytes", status=_TOO_LARGE
             )
-        match = self._runner.registry.http.find(request.method, request.path)
         if match is None:
             return _not_routed(request)
         log = Log()
@@ -112,10 +114,26 @@ def _checked(response: Any, name: str) -> Response:
     return response
 
 
+def _whole(request: Request) -> Request:
+    """Gather a body that comes in pieces, up to a little more than it may have."""
+    if request.stream is None:
+        return request
+    body = bytearray()
+    for chunk in request.stream:
+        body += chunk
+        if len(body) > MAX_HTTP_ACTION_BODY_BYTES:
+            break
+    return msgspec.structs.replace(request, body=bytes(body), stream=None)
+
+
 def _without_body(response: Response) -> Response:
-    """Answer HEAD: as GET, with the length of the body that is left out."""
-    headers = {"Content-Length": str(len(response.body)), **response.headers}
-    return msgspec.structs.replace(response, body=b"", headers=headers)
+    """Answer HEAD: as GET, with the length of the body that is left out.
+
+    How long one is that would come in pieces, only the function knows.
+    """
+    length = {} if response.stream else {"Content-Length": str(len(response.body))}
+    headers = {**length, **response.headers}
+    return msgspec.structs.replace(response, body=b"", headers=headers, stream=None)
 
 
 def _not_routed(request: Request) -> Response:

@@ -6,19 +6,31 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chalicelib.engine.database.documents import Reader, Writer, system_writer
-from chalicelib.engine.errors import FilesNotConfigured, NotFound
-from chalicelib.engine.functions.tokens import sign
+from chalicelib.engine.errors import (
+    DownloadLinkRefused,
+    FilesNotConfigured,
+    NotFound,
+    UploadRefused,
+)
+from chalicelib.engine.functions.deliveries import Delivery, Ticket, deliver
+from chalicelib.engine.functions.http_messages import Request, Response
+from chalicelib.engine.functions.tokens import sign, signed_content
 from chalicelib.engine.schema import Id, StoredFile
 from chalicelib.engine.schema.builtin import StoredBlob, UnclaimedBlob
 
 if TYPE_CHECKING:
     # It runs functions, whose contexts hold what is here.
-    from chalicelib.engine.functions.files import Files
+    from chalicelib.engine.functions.files import Files, LinkedUpload
 
 TOKEN_VALID_MS: Final = 3_600_000.0
 """How long an upload URL is good, in milliseconds: an hour. Source: docs/protocol.md 3."""
 
+DOWNLOAD_VALID_S: Final = 300
+"""How long a download may be begun by a link, in seconds: long enough to ask and to follow it,
+short enough that it ends soon after somebody may no longer see the file."""
+
 UPLOAD_PURPOSE: Final = "upload"
+DOWNLOAD_PURPOSE: Final = "download"
 
 
 class FileAccess(msgspec.Struct, frozen=True):
@@ -43,6 +55,24 @@ class FileAccess(msgspec.Struct, frozen=True):
         """Return a URL to which a file may be posted for the next hour."""
         token = sign(self.secret, UPLOAD_PURPOSE, nonce, now_ms + TOKEN_VALID_MS)
         return self.url(f"upload?token={token}")
+
+    def download_url(self, ticket: Ticket, expires_ms: float) -> str:
+        """Return a URL by which a file may be had until then."""
+        content = msgspec.msgpack.encode(ticket)
+        token = sign(self.secret, DOWNLOAD_PURPOSE, content, expires_ms)
+        return self.url(f"link?token={token}")
+
+    def ticket_of(self, token: str, now_ms: float) -> Ticket:
+        """Return what the token of such a URL is good for.
+
+        Raises:
+            DownloadLinkRefused: nothing, or no longer.
+        """
+        try:
+            content = signed_content(self.secret, DOWNLOAD_PURPOSE, token, now_ms)
+        except UploadRefused:
+            raise DownloadLinkRefused from None
+        return msgspec.msgpack.decode(content, type=Ticket)
 
 
 class FileReader:
@@ -82,6 +112,22 @@ class FileWriter(FileReader):
         use it, more than once.
         """
         return self._access.upload_url(self._now_ms(), self._nonce())
+
+    def generate_download_url(
+        self,
+        file: Id[StoredFile],
+        *,
+        name: str = "",
+        inline: bool = False,
+        valid_s: float = DOWNLOAD_VALID_S,
+    ) -> str:
+        """Return a URL by which whoever has it may read the file for the next minutes.
+
+        :meth:`get_url` is good for as long as there is the file; this one ends. It is saved
+        under ``name``, or shown if it is ``inline``.
+        """
+        ticket = Ticket(file, name, inline)
+        return self._access.download_url(ticket, self._now_ms() + valid_s * 1000)
 
     def delete(self, file: Id[StoredFile]) -> None:
         """Remove the file with this commit; its bytes are deleted some time after it.
@@ -124,6 +170,38 @@ class ActionFiles:
         if isinstance(content, bytes | bytearray | memoryview):
             content = (bytes(content),)
         return self._files.store(content, content_type=content_type)
+
+    def link_upload(
+        self, sha256: bytes, *, content_type: str | None = None
+    ) -> "LinkedUpload | None":
+        """Let a file of that digest be put straight into the store; None: no links here."""
+        return self._files.link(sha256, content_type=content_type)
+
+    def finish_upload(self, token: str) -> Id[StoredFile]:
+        """Make a file of what was put by such a link. Repeated, it names the same file.
+
+        Raises:
+            UploadRefused: nothing was put yet, or not what was announced, or too late.
+        """
+        return self._files.finish_link(token)
+
+    def respond(
+        self,
+        request: Request,
+        file: Id[StoredFile],
+        *,
+        name: str = "",
+        inline: bool = False,
+    ) -> Response | None:
+        """Answer a request with the file: ranges, ``ETag`` and ``HEAD`` as it wants them.
+
+        It is to be saved under ``name``, or shown if it is ``inline``; no script in it runs.
+        Large ones flow where the server streams, and are else a redirection to the store.
+
+        Returns:
+            None if there is no file.
+        """
+        return deliver(self._files, request, file, Delivery(name=name, inline=inline))
 
     def get(self, file: Id[StoredFile]) -> bytes | None:
         """Return the bytes of a file; None if there is none."""

@@ -64,6 +64,14 @@ def listed(ctx: QueryCtx) -> list[StoredFile]:
 
 
 @mutation
+def link(
+    ctx: MutationCtx, file: Id[StoredFile], name: str = "", inline: bool = False
+) -> str:
+    """Where a file is served for the next minutes."""
+    return ctx.storage.generate_download_url(file, name=name, inline=inline)
+
+
+@mutation
 def remove(ctx: MutationCtx, file: Id[StoredFile]) -> None:
     """Delete a file."""
     ctx.storage.delete(file)

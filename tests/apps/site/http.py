@@ -52,6 +52,19 @@ def root(ctx: ActionCtx, request: Request) -> Response:
     return told(request, "root")
 
 
+@http.post("/stream", streamed=True)
+def stream(ctx: ActionCtx, request: Request) -> Response:
+    """Answer with the body that came, a piece at a time, and with how it came."""
+    headers = {"X-Streamed": str(request.stream is not None)}
+    return Response(headers=headers, stream=list(request.chunks))
+
+
+@http.get("/stream", streamed=True)
+def stream_out(ctx: ActionCtx, request: Request) -> Response:
+    """Answer with pieces whose length is known."""
+    return Response(headers={"Content-Length": "4"}, stream=[b"ab", b"cd"])
+
+
 @http.post("/mirror")
 def mirror(ctx: ActionCtx, request: Request) -> Response:
     """Answer with the body that came, under the type that it came with."""

@@ -40,18 +40,18 @@ class Part(msgspec.Struct, frozen=True):
         return f"bytes {self.first}-{self.first + self.length - 1}/{self.size}"
 
 
-def part_of(headers: Mapping[str, str], size: int) -> Part:
+def part_of(headers: Mapping[str, str], size: int, etag: str | None = None) -> Part:
     """Return the part of a file of ``size`` bytes that a request wants.
 
-    A header that is no range of bytes is ignored, as one must be whose condition does not hold:
-    what ``If-Range`` compares with, files do not have.
+    A header that is no range of bytes is ignored, as one must be whose condition does not
+    hold: what ``If-Range`` names is not ``etag``.
 
     Raises:
         NotSatisfiable: it asks for several ranges, or for bytes beyond the end.
     """
     whole = Part(0, None, size, is_whole=True)
     found = _RANGES.fullmatch(headers.get("range", ""))
-    if found is None or "if-range" in headers:
+    if found is None or headers.get("if-range", etag) != etag:
         return whole
     if "," in found[1]:
         raise NotSatisfiable("ask for one range at a time")
