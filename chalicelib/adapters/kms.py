@@ -36,8 +36,11 @@ _REFUSALS: Final = frozenset(
 Source: AWS KMS API reference, Decrypt.
 """
 
-_FOREIGN: Final = "The ciphertext refers to a customer master key that does not exist"
-"""How KMS says, as AccessDeniedException, that it was wrapped by a key it does not know."""
+_NOT_ALLOWED: Final = "is not authorized to perform"
+"""What an AccessDeniedException says when a policy is missing.
+
+Without it, KMS says that the key was wrapped by one that it does not know.
+"""
 
 
 class KmsKeys(Keys):
@@ -97,8 +100,9 @@ def _typed_errors(*, refusals: frozenset[str]) -> Iterator[None]:
         yield
     except ClientError as error:
         told = error.response.get("Error", {})
-        foreign = str(told.get("Message", "")).startswith(_FOREIGN)
-        if refusals and (told.get("Code") in refusals or foreign):
+        code, message = told.get("Code"), str(told.get("Message", ""))
+        foreign = code == "AccessDeniedException" and _NOT_ALLOWED not in message
+        if refusals and (code in refusals or foreign):
             raise SecretRefused from None
         raise SecretsUnavailable(f"KMS: {error}") from error
     except BotoCoreError as error:
