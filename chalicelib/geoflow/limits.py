@@ -64,3 +64,21 @@ REMOVED_AT_ONCE: Final = 200
 
 MAX_MEMBERS: Final = 500
 """Most people with whom one workflow is shared."""
+
+MAX_SERVICE_CHARS: Final = 100
+"""Longest name of a service that a credential is for, in characters."""
+
+MAX_CREDENTIALS_PER_USER: Final = 200
+"""Most credentials of one user."""
+
+MAX_SECRET_CHARS: Final = 16_384
+"""Longest secret of a credential, in characters: a certificate with its chain and key fits."""
+
+SEALING_MS: Final = 15 * 60_000
+"""How long a credential may wait for its secret, in milliseconds; then it is removed.
+
+An action seals between two mutations, and runs for ten minutes at most.
+"""
+
+RESEALED_AT_ONCE: Final = 200
+"""Secrets that one step of a change of keys seals again: two calls of KMS each, about 3 s."""

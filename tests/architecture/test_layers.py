@@ -125,7 +125,14 @@ class TestTheFrontDoor:
             *("Identity", "CustomJwtProvider", "OidcProvider"),
             *("Page", "PaginationOptions", "ScheduledFunction", "StoredFile"),
             *("Crons", "Retry"),
-            *("Letter", "Reply", "AddressRefused", "RequestFailed", "SecretRefused"),
+            *(
+                "Secret",
+                "Letter",
+                "Reply",
+                "AddressRefused",
+                "RequestFailed",
+                "SecretRefused",
+            ),
         }
 
     def test_it_imports_nothing_that_it_does_not_export(self) -> None:

@@ -7,6 +7,7 @@ from chalicelib.engine.schema.codec import DocumentCodec, codec_of
 from chalicelib.engine.schema.documents import (
     Document,
     Id,
+    Secret,
     Struct,
     Unset,
     attach,
@@ -53,6 +54,7 @@ __all__ = [
     "Range",
     "ScheduledFunction",
     "SchemaTask",
+    "Secret",
     "StoredFile",
     "Struct",
     "TableSchema",

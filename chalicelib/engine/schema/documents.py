@@ -28,7 +28,7 @@ from chalicelib.engine.schema.indexes import (
     marker_field,
 )
 from chalicelib.engine.schema.naming import check_identifier, wire_name
-from chalicelib.engine.values.types import ID_OF
+from chalicelib.engine.values.types import HIDDEN, ID_OF
 
 Unset = UnsetType
 """Hint of a field that may be absent, as in ``avatar: str | Unset = UNSET``."""
@@ -50,6 +50,10 @@ else:
 
         def __class_getitem__(cls, document: Any) -> Any:
             return Annotated[str, Meta(extra={ID_OF: document})]
+
+
+Secret = Annotated[str, Meta(extra={HIDDEN: True})]
+"""Hint of an argument that is a secret: no error that tells of wrong arguments repeats it."""
 
 
 class _StructType(msgspec.StructMeta):

@@ -5,6 +5,8 @@ milliseconds since the Unix epoch.
 """
 
 from chalicelib.geoflow.model.permissions import Permission, Relation, Role
+from chalicelib.geoflow.schema.accesses import AccessKind, SensitiveAccess
+from chalicelib.geoflow.schema.credentials import Credential
 from chalicelib.geoflow.schema.executions import (
     Execution,
     ExecutionStatus,
@@ -19,6 +21,7 @@ from chalicelib.geoflow.schema.fields import (
     Message,
     Name,
     Progress,
+    Service,
     Tags,
     Url,
 )
@@ -54,6 +57,8 @@ from chalicelib.geoflow.schema.workflows import (
 __all__ = [
     "SCOPES_CLAIM",
     "Access",
+    "AccessKind",
+    "Credential",
     "Description",
     "Edge",
     "Edges",
@@ -72,6 +77,8 @@ __all__ = [
     "Progress",
     "Relation",
     "Role",
+    "SensitiveAccess",
+    "Service",
     "Tags",
     "Trigger",
     "Url",

@@ -10,6 +10,7 @@ from chalicelib.geoflow.limits import (
     MAX_KEY_CHARS,
     MAX_MESSAGE_CHARS,
     MAX_NAME_CHARS,
+    MAX_SERVICE_CHARS,
     MAX_TAG_CHARS,
     MAX_TAGS,
     MAX_URL_CHARS,
@@ -21,8 +22,19 @@ Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARS)]
 Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
 Message = Annotated[str, Meta(max_length=MAX_MESSAGE_CHARS)]
+Service = Annotated[str, Meta(min_length=1, max_length=MAX_SERVICE_CHARS)]
 Url = Annotated[str, Meta(max_length=MAX_URL_CHARS)]
 Progress = Annotated[float, Meta(ge=0, le=1)]
 """A share of the work that is done, 0 to 1."""
 
-__all__: Final = ["Description", "Key", "Message", "Name", "Progress", "Tag", "Tags", "Url"]
+__all__: Final = [
+    "Description",
+    "Key",
+    "Message",
+    "Name",
+    "Progress",
+    "Service",
+    "Tag",
+    "Tags",
+    "Url",
+]

@@ -8,7 +8,7 @@ from chalicelib.engine.values.types.describe import (
     validator_text,
     value_text,
 )
-from chalicelib.engine.values.types.hints import ID_OF, field_of, table_of, type_of
+from chalicelib.engine.values.types.hints import HIDDEN, ID_OF, field_of, table_of, type_of
 from chalicelib.engine.values.types.judge import Judge, TableOf
 from chalicelib.engine.values.types.search import (
     search_decoded,
@@ -26,6 +26,7 @@ from chalicelib.engine.values.types.tree import (
 )
 
 __all__ = [
+    "HIDDEN",
     "ID_OF",
     "Field",
     "Judge",

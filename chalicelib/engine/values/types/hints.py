@@ -31,6 +31,9 @@ from chalicelib.engine.values.value import Int64
 ID_OF: Final = "id_of"
 """Key under which the ``Meta`` of an ``Id`` names the class of the document."""
 
+HIDDEN: Final = "hidden"
+"""Key under which the ``Meta`` of a ``Secret`` says that errors do not repeat it."""
+
 
 def type_of(hint: Any) -> Node:
     """Read a hint whose forward references are resolved.
@@ -170,6 +173,8 @@ class _Reader:
             extra = meta.extra if isinstance(meta, msgspec.Meta) else None
             if extra and ID_OF in extra:
                 return IdOf(_named_table(extra[ID_OF]))
+            if extra and HIDDEN in extra:
+                return String(secret=True)
         del hint
         return self.read(parts[0])
 

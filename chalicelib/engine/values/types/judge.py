@@ -136,7 +136,7 @@ class Judge:
     ) -> TypeMismatch:
         lines = [sentence, *([f"Path: {path}"] if path else [])]
         lines += [
-            f"Value: {value_text(value)}",
+            f"Value: {_shown(node, value)}",
             f"Validator: {validator_text(node, self._role)}",
         ]
         return TypeMismatch("\n".join(lines))
@@ -158,8 +158,29 @@ class Judge:
         where = f"Path: {path}" if path else ""
         wanted = validator_text(node, self._role)
         return TypeMismatch(
-            f"{sentence}\n{where}\nObject: {value_text(value)}\nValidator: {wanted}"
+            f"{sentence}\n{where}\nObject: {_shown(node, value)}\nValidator: {wanted}"
         )
+
+
+def _shown(node: Node, value: Value) -> str:
+    """``value`` as text; nothing of it where it may hold a secret, under whatever name."""
+    return "[hidden: it may hold a secret]" if _is_secret(node) else value_text(value)
+
+
+def _is_secret(node: Node) -> bool:
+    match node:
+        case String(secret=secret):
+            return secret
+        case ObjectOf(fields=fields):
+            return any(_is_secret(field.node) for field in fields)
+        case UnionOf(members=members):
+            return any(map(_is_secret, members))
+        case ArrayOf(item=item):
+            return _is_secret(item)
+        case RecordOf(value=inner):
+            return _is_secret(inner)
+        case _:
+            return False
 
 
 _NUMBERS: Final = frozenset({int, float})

@@ -23,7 +23,9 @@ class Boolean:
 
 @dataclass(frozen=True, slots=True)
 class String:
-    """``str``."""
+    """``str``; a ``secret`` one is not repeated in what is said of a value."""
+
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

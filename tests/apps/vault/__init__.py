@@ -1,0 +1,1 @@
+"""An app that opens credentials, as integrations of GeoFlow do."""
