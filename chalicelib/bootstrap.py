@@ -25,6 +25,7 @@ from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.blobs import BlobStore
 from chalicelib.engine.database.housekeeping import Retention
+from chalicelib.engine.functions.http_quota import RateNumbers
 from chalicelib.engine.functions.registry import Addresses, Registry
 from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
@@ -40,6 +41,7 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
+from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.messages import Authenticate
 from chalicelib.engine.sync.overload import Allowance
@@ -60,6 +62,8 @@ class Stores(msgspec.Struct, frozen=True):
     """None: the deployment has no key for secrets."""
     line: Line | None = None
     """Where several processes take turns; None: there is one."""
+    rates: RateLimiter | None = None
+    """Where HTTP requests are counted; None: nowhere."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -135,6 +139,7 @@ def assemble(
             blobs=stores.blobs,
             secrets=stores.secrets,
             outside=_outside(settings),
+            rates=stores.rates,
         ),
         behaviour=Behaviour(
             redacted=settings.redacted,
@@ -143,6 +148,9 @@ def assemble(
             code_version=code_version,
             files=FileAccess(settings.cloud_url, secret),
             allowance=_allowance(settings),
+            rates=RateNumbers(
+                settings.known_requests_per_hour, settings.unknown_requests_per_hour
+            ),
             retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
         ),
         verify=_authenticator(verifier, settings.admin_key or None),
@@ -190,6 +198,7 @@ def dynamodb_stores(settings: Settings) -> Stores:
     from chalicelib.adapters.dynamodb.client import DynamoClient  # noqa: PLC0415 - heavy
     from chalicelib.adapters.dynamodb.line import DynamoLine  # noqa: PLC0415
     from chalicelib.adapters.dynamodb.persistence import DynamoPersistence  # noqa: PLC0415
+    from chalicelib.adapters.dynamodb.rates import DynamoRates  # noqa: PLC0415
     from chalicelib.adapters.dynamodb.sessions import DynamoSessions  # noqa: PLC0415
     from chalicelib.adapters.dynamodb.subscriptions import (  # noqa: PLC0415
         DynamoSubscriptions,
@@ -205,6 +214,7 @@ def dynamodb_stores(settings: Settings) -> Stores:
         bucket(settings),
         _kms(settings),
         DynamoLine(client, settings.log_id),
+        DynamoRates(client, settings.log_id),
     )
 
 

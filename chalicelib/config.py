@@ -87,6 +87,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_user_sockets: Connections of one user.
         max_messages_per_s: Messages a second of one connection; of a user, four times that.
         max_bytes_per_s: Bytes a second of one connection; of a user, four times that.
+        known_requests_per_hour: HTTP requests of one user within an hour; empty: as the apps
+            say.
+        unknown_requests_per_hour: Those of one address of callers that are not known.
+        proxies: How many proxies of the deployment's own stand before API Gateway or the local
+            server, each of which adds to ``X-Forwarded-For`` whom it serves: 1 with
+            CloudFront. Then nothing else may reach the server.
     """
 
     store: Store = "sqlite"
@@ -128,6 +134,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_user_sockets: Annotated[int, msgspec.Meta(gt=0)] = MAX_USER_SOCKETS
     max_messages_per_s: Annotated[float, msgspec.Meta(gt=0)] = MAX_CONNECTION_MESSAGES_PER_S
     max_bytes_per_s: Annotated[float, msgspec.Meta(gt=0)] = MAX_CONNECTION_BYTES_PER_S
+    known_requests_per_hour: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    unknown_requests_per_hour: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    proxies: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
         if 0 < self.log_retention_days < MIN_LOG_RETENTION_DAYS:

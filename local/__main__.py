@@ -136,11 +136,13 @@ def _in_this_process(
     settings: Settings, server: LocalServer
 ) -> Iterator[tuple[Deployment, list[EventSource]]]:
     from chalicelib.adapters.memory.persistence import MemoryPersistence  # noqa: PLC0415
+    from chalicelib.adapters.memory.rates import MemoryRates  # noqa: PLC0415
     from chalicelib.adapters.memory.sessions import MemorySessions  # noqa: PLC0415
     from chalicelib.adapters.memory.subscriptions import (  # noqa: PLC0415
         MemorySubscriptions,
     )
     from chalicelib.adapters.sqlite.persistence import SqlitePersistence  # noqa: PLC0415
+    from chalicelib.adapters.sqlite.rates import SqliteRates  # noqa: PLC0415
 
     feed, jobs = CommitFeed(), OwnQueue()
     persistence: Any = (
@@ -148,12 +150,16 @@ def _in_this_process(
         if settings.store == "memory"
         else SqlitePersistence(settings.directory, on_commit=feed.committed, gate=FiberGate)
     )
+    rates: Any = (
+        MemoryRates() if settings.store == "memory" else SqliteRates(settings.directory)
+    )
     stores = Stores(
         persistence,
         MemorySessions(),
         MemorySubscriptions(),
         file_store(settings, survives=settings.store == "sqlite"),
         key_file_secrets(settings.directory),
+        rates=rates,
     )
     try:
         deployment = _deployed(settings, stores, OwnSockets(server.connections), jobs)
@@ -167,6 +173,7 @@ def _in_this_process(
         yield deployment, [feed, *_sources(server, jobs)]
     finally:
         if settings.store == "sqlite":
+            rates.close()
             persistence.close()
 
 

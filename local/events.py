@@ -67,7 +67,7 @@ def rest_event(
 
     Path and path parameters stay percent-encoded, the query is decoded: so does AWS.
     """
-    headers = _many(_forwarded(request))
+    headers = _many(forwarded(request))
     query = _many(parse_qsl(request.query, keep_blank_values=True))
     body, encoded = _event_body(request, binary_types)
     return {
@@ -108,7 +108,7 @@ def _rest_context(request: HttpRequest, match: Match, stage: str) -> Event:
     }
 
 
-def _forwarded(request: HttpRequest) -> list[tuple[str, str]]:
+def forwarded(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the headers with those that a gateway adds."""
     hops = [value for name, value in request.headers if name == "x-forwarded-for"]
     added = {

@@ -14,6 +14,7 @@ from chalicelib.engine.errors import UploadBroken
 from chalicelib.entrypoints import files
 from chalicelib.entrypoints.addresses import app_path
 from chalicelib.entrypoints.http import Handler, Request, answer, http_function
+from local.events import forwarded
 from local.http import HttpRequest
 from local.streaming import ClientGone, StreamedMount, StreamedResponse
 
@@ -84,7 +85,8 @@ def _serve(
         path=request.path,
         query=dict(parse_qsl(request.query, keep_blank_values=True)),
         query_string=request.query,
-        headers=dict(request.headers),
+        headers=dict(forwarded(request)),
+        peer=request.source_ip,
         stream=_unbroken(body),
     )
     response = answer(handler, bootstrap.current, asked)

@@ -10,6 +10,7 @@ from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.adapters.memory.keys import memory_secrets
 from chalicelib.adapters.memory.persistence import MemoryPersistence
+from chalicelib.adapters.memory.rates import MemoryRates
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.adapters.outside import Address, HttpOutside
@@ -88,6 +89,7 @@ class TestBackend:
                 blobs=self.blobs,
                 secrets=memory_secrets(),
                 outside=HttpOutside(allowed=_is_loopback, plain=True),
+                rates=MemoryRates(),
             ),
             behaviour=Behaviour(
                 settle_ms=0,

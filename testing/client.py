@@ -28,6 +28,9 @@ R = TypeVar("R")
 SITE: Final = "http://test.example"
 """Where the HTTP functions of a test are."""
 
+ADDRESS: Final = "192.0.2.1"
+"""Where the requests of a test come from. Source: RFC 5737, addresses for documentation."""
+
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -76,8 +79,12 @@ class Client:
         *,
         json: Any = None,
         headers: Mapping[str, str] = _NO_HEADERS,
+        source: str = ADDRESS,
     ) -> Response:
-        """Send an HTTP request to the app; ``path`` may have a query, ``json`` is a body."""
+        """Send an HTTP request to the app; ``path`` may have a query, ``json`` is a body.
+
+        ``source`` is the address that it comes from.
+        """
         self._backend.clock.wait_ms(1)
         bare, _, query = path.partition("?")
         sent = {name.lower(): text for name, text in headers.items()}
@@ -91,6 +98,7 @@ class Client:
             headers=sent,
             body=body,
             url=SITE + path,
+            source=source,
         )
         response = self._backend.engine.http(request, self.caller)
         self._backend.tell()

@@ -19,6 +19,7 @@ from chalicelib.engine.functions.context import Reach
 from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
+from chalicelib.engine.functions.http_quota import HttpQuota, RateNumbers
 from chalicelib.engine.functions.http_runner import HttpRunner
 from chalicelib.engine.functions.isolation import let_out
 from chalicelib.engine.functions.job_calls import deploy_crons
@@ -48,6 +49,7 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
+from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
 from chalicelib.engine.sync.conversation import ActionJob, Services
@@ -125,7 +127,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wakes`` is the queue of what keeps sessions going, where that must not wait for jobs that
     take long; without, it is that of the jobs. ``line`` is where the processes of a contended log
-    take turns; one process alone needs none.
+    take turns; one process alone needs none. Without ``rates`` nobody counts how often HTTP
+    functions are asked.
     """
 
     persistence: Persistence
@@ -142,6 +145,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     blobs: BlobStore | None = None
     secrets: SecretBox | None = None
     outside: Outside | None = None
+    rates: RateLimiter | None = None
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +163,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     files: FileAccess = FileAccess()
     retention: Retention = Retention()
     allowance: Allowance = Allowance()
+    rates: RateNumbers = RateNumbers()
 
 
 def _none_unsent(_connection: str) -> int:
@@ -217,7 +222,11 @@ class Backend:
         )
         self.runner.mutations.widen = self.upkeep.widen
         self._http = HttpRunner(
-            self.runner, self._actions, redacted=behaviour.redacted, say=say
+            self.runner,
+            self._actions,
+            HttpQuota(ports.rates, clock, behaviour.rates),
+            redacted=behaviour.redacted,
+            say=say,
         )
         self._hints = JobHints(self.runner, self._tail, clock, self._send_job)
         self._jobs = JobRunner(

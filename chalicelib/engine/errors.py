@@ -594,6 +594,26 @@ class BadMessage(EngineError):
     code = "BadMessage"
 
 
+class BodyTooLarge(EngineError):
+    """The body of an HTTP request is larger than its function takes."""
+
+    code = "BodyTooLarge"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"the body may have {max_bytes} bytes")
+        self.max_bytes = max_bytes
+
+
+class UnsupportedMediaType(EngineError):
+    """The body of an HTTP request is of a type that its function does not take."""
+
+    code = "UnsupportedMediaType"
+
+    def __init__(self, given: str, wanted: str) -> None:
+        super().__init__(f"the body is {given or 'of no type'}: send {wanted}")
+        self.given, self.wanted = given, wanted
+
+
 class BaseVersionMismatch(EngineError):
     """The client built a change on a version that the server does not hold."""
 

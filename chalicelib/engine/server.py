@@ -24,7 +24,7 @@ from chalicelib.engine.functions.context import (
 )
 from chalicelib.engine.functions.crons import Crons
 from chalicelib.engine.functions.http_messages import Request, Response
-from chalicelib.engine.functions.http_router import Http
+from chalicelib.engine.functions.http_router import Http, Rates
 from chalicelib.engine.functions.registration import (
     action,
     internal_action,
@@ -35,6 +35,7 @@ from chalicelib.engine.functions.registration import (
 )
 from chalicelib.engine.functions.retries import Retry
 from chalicelib.engine.outside import Letter, Reply
+from chalicelib.engine.rates import Rate
 from chalicelib.engine.schema import (
     UNSET,
     Document,
@@ -75,7 +76,9 @@ __all__ = [
     "PaginationOptions",
     "PolicyCtx",
     "QueryCtx",
+    "Rate",
     "RateLimited",
+    "Rates",
     "Reply",
     "Request",
     "RequestFailed",

@@ -33,3 +33,14 @@ def address(path: str, query: str, headers: Mapping[str, str]) -> str:
     )
     origin = "://".join(text.partition(",")[0].strip() for text in (scheme, host))
     return f"{origin}{app_path(path)}" + (f"?{query}" if query else "")
+
+
+def source(peer: str, headers: Mapping[str, str], proxies: int) -> str:
+    """Return the network address of the client.
+
+    ``peer`` is who spoke to the gateway, as the gateway itself says. It is the client, unless
+    ``proxies`` of our own stand before it. Each has put behind ``X-Forwarded-For`` whom it
+    served, and the gateway has, too: what a client wrote there itself comes before all these.
+    """
+    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
+    return hops[-1 - proxies] if proxies and len(hops) > proxies else peer

@@ -61,6 +61,8 @@ def _request(request: Any) -> Request:
     event = request.to_original_event()
     parameters = event.get("pathParameters") or {}
     query = event.get("multiValueQueryStringParameters") or {}
+    # The context is the gateway's own: nothing in it comes from the client.
+    identity = (event.get("requestContext") or {}).get("identity") or {}
     return Request(
         method=request.method,
         path=event.get("path", request.path),
@@ -71,5 +73,6 @@ def _request(request: Any) -> Request:
             for name, values in (event.get("multiValueHeaders") or {}).items()
         },
         body=request.raw_body or b"",
+        peer=identity.get("sourceIp") or "",
         tail=unquote(parameters.get("proxy") or ""),
     )

@@ -18,7 +18,7 @@ from chalicelib.engine.functions.calls import Call, Kind
 from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.sync.messages import ts_text, ts_value
-from chalicelib.entrypoints.addresses import address, app_path
+from chalicelib.entrypoints.addresses import address, app_path, source
 from chalicelib.entrypoints.cors import cors, preflight
 from chalicelib.entrypoints.faults import BadJsonBody, fault
 from chalicelib.entrypoints.formats import Format, check_client, choose_format, formatted
@@ -33,6 +33,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     query_string: str = ""
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    peer: str = ""
+    """The network address of who spoke to the gateway, as the gateway says."""
     tail: str = ""
     """What a greedy route matched."""
     stream: Iterable[bytes] | None = None
@@ -189,6 +191,7 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         body=request.body,
         url=address(request.path, request.query_string, request.headers),
         stream=request.stream,
+        source=source(request.peer, request.headers, deployment.settings.proxies),
     )
     answered = deployment.backend.http(wanted, caller)
     return Response(answered.status, answered.body, dict(answered.headers), answered.stream)

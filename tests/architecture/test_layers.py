@@ -121,7 +121,7 @@ class TestTheFrontDoor:
             *("index", "indexed"),
             *("AppError", "Conflict", "Forbidden", "NotFound", "RateLimited"),
             *("Unauthenticated", "ValidationFailed", "ArgumentValidationError"),
-            *("Http", "Request", "Response"),
+            *("Http", "Request", "Response", "Rate", "Rates"),
             *("Identity", "CustomJwtProvider", "OidcProvider"),
             *("Page", "PaginationOptions", "ScheduledFunction", "StoredFile"),
             *("Crons", "Retry"),

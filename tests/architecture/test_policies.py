@@ -154,6 +154,7 @@ def deployed(iam: Iam) -> Iterator[Aws]:
                 "tests.apps.files",
                 "tests.apps.errands",
                 "tests.apps.clockwork",
+                "tests.apps.counted",
             ),
             stage="test",
             cloud_url=CLOUD_URL,
@@ -249,6 +250,7 @@ def live_through_everything(aws: Aws) -> None:
     aws.disconnect(second)
     stand_in_line(aws)
     live_with_files(aws)
+    assert [aws.ask("GET", "/who", b"")["statusCode"] for _ in range(3)] == [200, 200, 429]
 
 
 def stand_in_line(aws: Aws) -> None:

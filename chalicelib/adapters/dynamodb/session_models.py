@@ -1,4 +1,4 @@
-"""The tables of sessions and subscriptions, as pynamodb describes them.
+"""The tables of sessions, subscriptions and rate limits, as pynamodb describes them.
 
 They say what is in the tables, to whoever creates them or looks into them. The adapters speak
 to DynamoDB by way of ``client.py``; a test holds the two together.
@@ -98,5 +98,21 @@ class SubscriptionItem(Model):
     listed = BinaryAttribute(null=True, legacy_encoding=False)
 
 
-SESSION_MODELS: Final[tuple[type[Model], ...]] = (SessionItem, SubscriptionItem)
+class RateItem(Model):
+    """When one caller was granted requests, packed as ``engine/rates.py`` does.
+
+    The key is ``<log>#<caller>``, ``version`` counts how often the item was written.
+    """
+
+    class Meta:  # noqa: D106 - pynamodb's
+        table_name = "rates"
+        billing_mode = "PAY_PER_REQUEST"
+
+    pk = UnicodeAttribute(hash_key=True)
+    version = NumberAttribute(attr_name="v")
+    times = BinaryAttribute(attr_name="t", legacy_encoding=False)
+    expires_s = TTLAttribute()
+
+
+SESSION_MODELS: Final[tuple[type[Model], ...]] = (SessionItem, SubscriptionItem, RateItem)
 """The tables of this module."""

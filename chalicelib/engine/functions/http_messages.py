@@ -14,8 +14,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP request. Names of headers are lower case.
 
     ``path`` is as it was sent, percent-encoded, and without the query string; ``query`` is
-    decoded. ``url`` is the whole address as the client wrote it, if that is known. ``stream``
-    is the body of a streamed route where the server can stream: ``chunks`` has it either way.
+    decoded. ``url`` is the whole address as the client wrote it, if that is known. ``source``
+    is the network address of the client as the platform saw it; no header that a client
+    writes changes it. ``stream`` is the body of a streamed route where the server can stream:
+    ``chunks`` has it either way.
     """
 
     method: str
@@ -24,6 +26,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     url: str = ""
+    source: str = ""
     stream: Iterable[bytes] | None = None
 
     @property

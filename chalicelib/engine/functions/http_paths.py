@@ -59,6 +59,11 @@ class PathTemplate:
         return tuple(kind for kind, _ in self.segments)
 
     @property
+    def is_of_one_length(self) -> bool:
+        """Tell whether all paths that match have the same number of segments."""
+        return all(kind != _REST for kind, _ in self.segments)
+
+    @property
     def shape(self) -> tuple[tuple[int, str], ...]:
         """What two templates share if they match the same paths."""
         return tuple((k, name if k == _LITERAL else "") for k, name in self.segments)

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from chalicelib.engine.auth import Identity
 from chalicelib.engine.errors import (
     InvalidFunction,
     InvalidHint,
@@ -22,8 +23,16 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.functions.context import ActionCtx
 from chalicelib.engine.functions.http_messages import Request, Response
 from chalicelib.engine.functions.http_paths import PathTemplate
+from chalicelib.engine.rates import Rate
 from chalicelib.engine.values.types import Node, Role, TableOf, TypeCodec
-from chalicelib.engine.values.types.tree import Boolean, IdOf, Literals, Number, String
+from chalicelib.engine.values.types.tree import (
+    Boolean,
+    IdOf,
+    Literals,
+    Number,
+    String,
+    UnionOf,
+)
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HttpFunction: TypeAlias = Callable[Concatenate[ActionCtx, Request, ...], Response]
@@ -31,6 +40,24 @@ F = TypeVar("F", bound=HttpFunction)
 
 OnError: TypeAlias = Callable[[ActionCtx, Exception, str], Response | None]
 """Answers an error, named by a request id in the logs; None leaves it to the engine."""
+
+Authenticate: TypeAlias = Callable[[ActionCtx, Request], Identity | None]
+"""Tells who calls by something else than a token; None leaves it to that."""
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """How often one caller may ask: a user that is ``known``, or an address that is not."""
+
+    known: Rate
+    unknown: Rate
+
+
+class Manners(msgspec.Struct, frozen=True):
+    """What holds for all HTTP functions of an app: see :class:`Http`."""
+
+    on_error: OnError | None = None
+    authenticate: Authenticate | None = None
+    rates: Rates | None = None
 
 
 class Route:
@@ -41,12 +68,12 @@ class Route:
         method: Method,
         template: PathTemplate,
         function: HttpFunction,
-        on_error: OnError | None,
+        manners: Manners,
         *,
         streamed: bool = False,
     ) -> None:
         self.method, self.template = method, template
-        self.function, self.on_error = function, on_error
+        self.function, self.manners = function, manners
         self.streamed = streamed
         _check_parameters(function, template)
 
@@ -65,7 +92,7 @@ class Route:
         for name, codec in self._codecs.items():
             text = parameters[name]
             try:
-                found[name] = codec.convert(_value(codec.tree, text), table_of)
+                found[name] = codec.convert(value_in(codec.tree, text), table_of)
             except TypeMismatch as wrong:
                 raise ValidationFailed(
                     f"{name} in the path is not of its type: {wrong}", parameter=name
@@ -104,11 +131,19 @@ class Http:
     """The HTTP functions of one app.
 
     ``on_error`` turns errors into the app's own form of answer; without it an application's
-    error is a 500 like any other.
+    error is a 500 like any other. ``authenticate`` is asked first who calls; what it raises
+    is the answer. ``rates`` bounds how often one caller may ask: each answer tells in headers
+    how much of that is left, and what is too much is answered by a ``RateLimited``, or by 429.
     """
 
-    def __init__(self, *, on_error: OnError | None = None) -> None:
-        self._on_error = on_error
+    def __init__(
+        self,
+        *,
+        on_error: OnError | None = None,
+        authenticate: Authenticate | None = None,
+        rates: Rates | None = None,
+    ) -> None:
+        self._manners = Manners(on_error, authenticate, rates)
         self.routes: Final[list[Route]] = []
 
     def route(
@@ -125,11 +160,20 @@ class Http:
         template = PathTemplate.parse(path)
 
         def add(function: F) -> F:
-            route = Route(method, template, function, self._on_error, streamed=streamed)
+            route = Route(method, template, function, self._manners, streamed=streamed)
             self.routes.append(route)
             return function
 
         return add
+
+    def methods_at(self, path: str) -> list[Method]:
+        """Return the methods that a path answers, those of ``{name:path}`` left out, sorted."""
+        parts = path.split("/")
+        return sorted(
+            route.method
+            for route in self.routes
+            if route.template.is_of_one_length and route.template.match(parts) is not None
+        )
 
     def get(self, path: str, *, streamed: bool = False) -> Callable[[F], F]:
         """Answer GET, and HEAD."""
@@ -213,9 +257,12 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,16}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 
 
-def _value(node: Node, text: str) -> Any:
+def value_in(node: Node, text: str) -> Any:
     """Read a text as ``node`` wants it; what cannot be stays text, which the judge refuses."""
     match node:
+        case UnionOf(members):
+            read = (value_in(member, text) for member in members)
+            return next((value for value in read if value != text), text)
         case Number() if _INTEGER.fullmatch(text):
             return int(text)
         case Number() if _DECIMAL.fullmatch(text):

@@ -5,10 +5,16 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.engine.auth import Caller
-from chalicelib.engine.errors import ValidationFailed
+from chalicelib.engine.errors import (
+    BodyTooLarge,
+    EngineError,
+    RateLimited,
+    ValidationFailed,
+)
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.context import ActionCtx
 from chalicelib.engine.functions.http_messages import Request, Response
+from chalicelib.engine.functions.http_quota import HttpQuota
 from chalicelib.engine.functions.http_router import Match, Route
 from chalicelib.engine.functions.log_lines import Log, Say
 from chalicelib.engine.functions.outcome import Failure
@@ -18,6 +24,7 @@ from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
 _STATUSES: Final = range(200, 600)
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
+_TOO_OFTEN: Final = 429
 _SERVER_ERROR: Final = 500
 
 
@@ -29,10 +36,16 @@ class HttpRunner:
     """
 
     def __init__(
-        self, runner: Runner, actions: ActionRunner, *, redacted: bool, say: Say
+        self,
+        runner: Runner,
+        actions: ActionRunner,
+        quota: HttpQuota,
+        *,
+        redacted: bool,
+        say: Say,
     ) -> None:
         self._runner, self._actions, self._redacted = runner, actions, redacted
-        self._say = say
+        self._quota, self._say = quota, say
 
     def handle(self, request: Request, caller: Caller) -> Response:
         """Answer a request.
@@ -43,22 +56,50 @@ class HttpRunner:
         match = self._runner.registry.http.find(request.method, request.path)
         if match is None or not match.route.streamed:
             request = _whole(request)
-        if len(request.body) > MAX_HTTP_ACTION_BODY_BYTES:
-            return Response.text(
-                f"the body may have {MAX_HTTP_ACTION_BODY_BYTES} bytes", status=_TOO_LARGE
-            )
         if match is None:
-            return _not_routed(request)
+            return _too_large() if _is_too_large(request) else _not_routed(request)
         log = Log()
         try:
-            response = self._respond(match, request, self._actions.context(caller, log))
+            response = self._serve(match, request, caller, log)
         finally:
             if log.lines:
                 self._say(match.route.name, log.lines)
         return _without_body(response) if request.method == "HEAD" else response
 
+    def _serve(self, match: Match, request: Request, caller: Caller, log: Log) -> Response:
+        """Find out who asks and whether that is too often; then run the function."""
+        route, refused = match.route, None
+        try:
+            caller = self._identified(route, request, caller, log)
+        except Exception as error:  # noqa: BLE001 - answered below, once it was counted
+            caller, refused = None, error
+        ctx = self._actions.context(caller, log)
+        try:
+            quota = self._quota.take(route.manners.rates, request, caller)
+        except EngineError as error:
+            return self._failed(route, ctx, error)
+        if quota is not None and not quota.is_granted:
+            refusal = self._quota.refusal(quota)
+            response = self._own_answer(route, ctx, refusal, "") or _too_often(refusal)
+        elif refused is not None:
+            response = self._failed(route, ctx, refused)
+        else:
+            response = self._respond(match, request, ctx)
+        return self._quota.told(response, quota)
+
+    def _identified(
+        self, route: Route, request: Request, caller: Caller, log: Log
+    ) -> Caller:
+        if route.manners.authenticate is None:
+            return caller
+        ctx = self._actions.context(caller, log)
+        return route.manners.authenticate(ctx, request) or caller
+
     def _respond(self, match: Match, request: Request, ctx: ActionCtx) -> Response:
         route = match.route
+        if _is_too_large(request):
+            error = BodyTooLarge(MAX_HTTP_ACTION_BODY_BYTES)
+            return self._own_answer(route, ctx, error, "") or _too_large()
         try:
             given = route.convert(match.parameters, self._runner.table_of())
         except ValidationFailed as error:
@@ -67,19 +108,34 @@ class HttpRunner:
         try:
             response = _checked(route.function(ctx, request, **given), route.name)
         except Exception as error:  # noqa: BLE001 - whatever it raises is answered
-            failure = self._runner.failure(error, route.name)
-            own = self._own_answer(route, ctx, error, failure.request_id)
-            return own or self._server_error(failure)
+            return self._failed(route, ctx, error)
         return response
+
+    def _failed(self, route: Route, ctx: ActionCtx, error: Exception) -> Response:
+        """Answer an error as the app does, or as Convex.
+
+        Raises:
+            EngineError: asking again helps, and the app leaves it to the transport to say so.
+        """
+        if getattr(error, "retryable", False):
+            request_id = self._runner.new_request_id()
+            own = self._own_answer(route, ctx, error, request_id)
+            if own is None:
+                raise error
+            return own
+        failure = self._runner.failure(error, route.name)
+        own = self._own_answer(route, ctx, error, failure.request_id)
+        return own or self._server_error(failure)
 
     def _own_answer(
         self, route: Route, ctx: ActionCtx, error: Exception, request_id: str
     ) -> Response | None:
         """What the app says to an error; what is wrong with that is an error like any other."""
-        if route.on_error is None:
+        on_error = route.manners.on_error
+        if on_error is None:
             return None
         try:
-            own = route.on_error(ctx, error, request_id)
+            own = on_error(ctx, error, request_id)
             return own if own is None else _checked(own, f"on_error of {route.name}")
         except Exception as second:  # noqa: BLE001 - whatever it raises is answered
             return self._server_error(self._runner.failure(second, route.name))
@@ -99,6 +155,18 @@ class HttpRunner:
             body=msgspec.json.encode(body),
             headers={"Content-Type": "application/json"},
         )
+
+
+def _is_too_large(request: Request) -> bool:
+    return len(request.body) > MAX_HTTP_ACTION_BODY_BYTES
+
+
+def _too_large() -> Response:
+    return Response.text(str(BodyTooLarge(MAX_HTTP_ACTION_BODY_BYTES)), status=_TOO_LARGE)
+
+
+def _too_often(refusal: RateLimited) -> Response:
+    return Response.text(refusal.message, status=_TOO_OFTEN)
 
 
 def _checked(response: Any, name: str) -> Response:
