@@ -25,8 +25,9 @@ from chalicelib.engine.auth.credentials import BearerToken
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.blobs import BlobStore
 from chalicelib.engine.database.housekeeping import Retention
+from chalicelib.engine.functions.addresses import Addresses
 from chalicelib.engine.functions.http_quota import RateNumbers
-from chalicelib.engine.functions.registry import Addresses, Registry
+from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.limits import DAY_MS

@@ -22,6 +22,7 @@ from chalicelib.engine.functions.files import Announced
 from chalicelib.engine.functions.job_hints import SOON_MS
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.storage import FileAccess
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import ROSTER_SHARDS
 from chalicelib.engine.schema import Id, StoredFile
 from chalicelib.engine.schema.jobs import JobState
@@ -60,8 +61,13 @@ class TestBackend:
 
     __test__ = False  # its name is no reason for pytest to collect it
 
-    def __init__(self, *apps: ModuleType | str, redacted: bool = False) -> None:
-        """Deploy the packages ``apps``.
+    def __init__(
+        self,
+        *apps: ModuleType | str,
+        redacted: bool = False,
+        persistence: Persistence | None = None,
+    ) -> None:
+        """Deploy the packages ``apps``, in memory unless an empty ``persistence`` is given.
 
         Raises:
             InvalidFunction: A function cannot be served as it is written, and so on: see
@@ -73,7 +79,7 @@ class TestBackend:
         cursors = SivCursors(b"a test")
         self._jobs = DelayedJobs(self.clock)
         self._parts = self.clock, self.ids, cursors
-        self._persistence, self.blobs = MemoryPersistence(), MemoryBlobs()
+        self._persistence, self.blobs = persistence or MemoryPersistence(), MemoryBlobs()
         self._users: dict[str, Identity] = {}
         self.engine = Backend(
             Registry(names),

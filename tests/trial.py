@@ -18,9 +18,10 @@ from chalicelib.engine.auth.credentials import acting_identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadDeployKey, MessageTooLarge, TokenRefused
+from chalicelib.engine.functions.addresses import Addresses
 from chalicelib.engine.functions.calls import Call, Kind
 from chalicelib.engine.functions.outcome import Outcome
-from chalicelib.engine.functions.registry import Addresses, Registry
+from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Interval, Page, Persistence
 from chalicelib.engine.ports import ROSTER_SHARDS, Frame

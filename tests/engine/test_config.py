@@ -7,7 +7,7 @@ import pytest
 from chalicelib.bootstrap import addresses
 from chalicelib.config import DEFAULT_PORT, BadSetting, Settings, from_environment
 from chalicelib.engine.auth import CustomJwtProvider, OidcProvider
-from chalicelib.engine.functions.registry import Addresses
+from chalicelib.engine.functions.addresses import Addresses
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

@@ -21,6 +21,7 @@ from chalicelib.bootstrap import Machine, Stores
 from chalicelib.config import Settings
 from chalicelib.engine.auth import CustomJwtProvider
 from chalicelib.engine.blobs import BlobStore
+from chalicelib.engine.persistence import Persistence
 from chalicelib.entrypoints import http
 from tests.backend import DelayedJobs, VirtualClock
 from tests.trial import ADMIN_KEY, LimitedSockets
@@ -58,6 +59,7 @@ class Place:
         redacted: bool = False,
         apps: tuple[str, ...] = ("tests.apps.trial",),
         blobs: BlobStore | None = None,
+        persistence: Persistence | None = None,
         log_retention_days: int = 14,
         machine: Machine | None = None,
     ) -> None:
@@ -75,7 +77,8 @@ class Place:
             cloud_url=CLOUD_URL,
             log_retention_days=log_retention_days,
         )
-        self.sessions, self.persistence = MemorySessions(), MemoryPersistence()
+        self.sessions = MemorySessions()
+        self.persistence = persistence or MemoryPersistence()
         stores = Stores(
             self.persistence, self.sessions, MemorySubscriptions(), blobs or MemoryBlobs()
         )

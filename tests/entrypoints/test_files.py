@@ -26,6 +26,7 @@ from chalicelib.engine.functions.deliveries import MAX_WHOLE_BYTES
 from chalicelib.engine.functions.files import FINISH_VALID_MS
 from chalicelib.engine.functions.storage import DOWNLOAD_VALID_S, TOKEN_VALID_MS
 from chalicelib.engine.functions.tokens import sign
+from chalicelib.engine.persistence import Persistence
 from local.emulator import start_emulator
 from local.events import proxy_response, rest_event
 from local.files import file_routes
@@ -84,8 +85,8 @@ def ask(request: pytest.FixtureRequest) -> Ask:
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    yield Place(apps=("tests.apps.files",))
+def place(every_log: Persistence) -> Iterator[Place]:
+    yield Place(apps=("tests.apps.files",), persistence=every_log)
     bootstrap._in_use.clear()
 
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
 
 import app
+from chalicelib import bootstrap
 from chalicelib.engine.errors import (
     OptimisticConcurrencyControlFailure,
     OutcomeUnknown,
     StorageUnavailable,
 )
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.sync.messages import ts_text, ts_value
 from chalicelib.entrypoints import http
 from tests.apps.trial.http import PNG
@@ -251,6 +253,13 @@ FAILED: Final = {
         "value of 1100019 bytes is too large: the limit is 1048576",
     ),
 }
+
+
+@pytest.fixture
+def place(every_log: Persistence) -> Iterator[Place]:
+    """The trial app, deployed over a log of each adapter."""
+    yield Place(persistence=every_log)
+    bootstrap._in_use.clear()
 
 
 @pytest.mark.parametrize("what", REFUSED)

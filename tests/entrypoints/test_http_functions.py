@@ -20,10 +20,11 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
+from chalicelib.engine.persistence import Persistence
 from local.files import app_routes
 from local.limits import AWS
 from local.server import Handlers, LocalServer, Settings
-from tests.entrypoints.deployment import OTHER_KEY, Place, rest_event, token
+from tests.entrypoints.deployment import CLOUD_URL, OTHER_KEY, Place, rest_event, token
 from tests.trial import TRACES
 
 SIX = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -130,9 +131,9 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture(autouse=True)
-def place() -> Iterator[Place]:
-    """The site, deployed."""
-    yield Place(apps=("tests.apps.site",))
+def place(every_log: Persistence) -> Iterator[Place]:
+    """The site, deployed over a log of each adapter."""
+    yield Place(apps=("tests.apps.site",), persistence=every_log)
     bootstrap._in_use.clear()
 
 
@@ -361,6 +362,12 @@ class TestAuthorization:
 
             assert reply.status == 500
             assert reply.json["data"]["code"] == "AUTHENTICATION_ERROR"
+
+
+def test_functions_know_where_their_deployment_is(origin: Origin) -> None:
+    told = origin.ask("/addresses").json
+
+    assert told == [[CLOUD_URL, f"{CLOUD_URL}/http"]] * 3
 
 
 class TestErrors:

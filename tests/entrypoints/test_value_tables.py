@@ -1,6 +1,6 @@
 """Values and validation as clients meet them: a test a row of the protocol's 1 and 7.
 
-Each row is asked over HTTP and over a socket.
+Each row is asked over HTTP and over a socket, and over a log of each adapter.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from chalicelib.engine.limits import (
     MAX_OBJECT_FIELDS,
     MAX_VALUE_NESTING,
 )
+from chalicelib.engine.persistence import Persistence
 from tests.entrypoints.deployment import Place, call
 from tests.trial import Trial
 
@@ -32,6 +33,8 @@ BIG = {"$integer": "AQAAAAAAIAA="}
 SMALL = {"$integer": "//////////8="}
 THREE_BYTES = {"$bytes": "AQID"}
 ONE_AS_FLOAT = {"$float": "AAAAAAAA8D8="}
+
+YEAR_2020_MS, YEAR_2100_MS = 1_577_836_800_000, 4_102_444_800_000
 
 Arguments = dict[str, Any] | bytes
 
@@ -77,8 +80,10 @@ class OverHttp:
 
 
 class OverSocket:
-    def __init__(self) -> None:
-        trial = Trial(packages=("tests.apps.shapes",), max_message_bytes=64 * MIB)
+    def __init__(self, log: Persistence) -> None:
+        trial = Trial(
+            packages=("tests.apps.shapes",), persistence=log, max_message_bytes=64 * MIB
+        )
         self._socket = trial.socket().begin()
         self._socket.take()
         self._queries = self._requests = 0
@@ -115,11 +120,11 @@ class OverSocket:
 
 
 @pytest.fixture(params=["http", "socket"])
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+def client(request: pytest.FixtureRequest, every_log: Persistence) -> Iterator[Client]:
     if request.param == "socket":
-        yield OverSocket()
+        yield OverSocket(every_log)
         return
-    Place(apps=("tests.apps.shapes",))
+    Place(apps=("tests.apps.shapes",), persistence=every_log)
     yield OverHttp()
     bootstrap._in_use.clear()
 
@@ -268,8 +273,8 @@ class TestFormats:
 
 
 @pytest.fixture
-def place_of_shapes() -> Iterator[Place]:
-    yield Place(apps=("tests.apps.shapes",))
+def place_of_shapes(every_log: Persistence) -> Iterator[Place]:
+    yield Place(apps=("tests.apps.shapes",), persistence=every_log)
     bootstrap._in_use.clear()
 
 
@@ -319,6 +324,20 @@ def test_an_index_has_values_in_their_order(client: Client) -> None:
         client.mutation("keep", {} if value == "absent" else {"v": value})
 
     assert client.query("contents", {}).value == IN_ORDER
+
+
+class TestDocuments:
+    """1.1 and 7"""
+
+    def test_have_an_id_and_a_time_in_milliseconds(self, client: Client) -> None:
+        box = client.mutation("keep", {"v": 1}).value
+
+        found = client.query("kept", {"box": box}).value
+
+        made_ms = found.pop("_creationTime")
+        assert found == {"_id": box, "content": 1}
+        assert isinstance(made_ms, float | int)
+        assert YEAR_2020_MS < made_ms < YEAR_2100_MS
 
 
 class TestIds:

@@ -8,8 +8,9 @@ import pytest
 
 from chalicelib.engine.auth import AdminIdentity, Caller
 from chalicelib.engine.errors import FunctionNotFound
+from chalicelib.engine.functions.addresses import Addresses
 from chalicelib.engine.functions.calls import Call
-from chalicelib.engine.functions.registry import Addresses, Registry
+from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.spec import function_spec
 from tests.trial import ADMIN_KEY, Trial, user
 

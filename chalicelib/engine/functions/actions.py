@@ -63,10 +63,10 @@ class ActionRunner:
     def context(self, caller: Caller, log: Log, job: str | None = None) -> ActionCtx:
         """Return what an action, or an HTTP function, is given; ``job``: what it runs as."""
         clock, calls = self._clock.now_ms, self._calls(caller, job)
-        scheduler = Scheduler(self._runner.registry, self._scheduling(job), None)
-        return ActionCtx(
-            Auth(caller), calls, clock, log, scheduler, self._storage, self._reach
-        )
+        registry = self._runner.registry
+        scheduler = Scheduler(registry, self._scheduling(job), None)
+        parts = clock, log, scheduler, self._storage, self._reach, registry.addresses
+        return ActionCtx(Auth(caller), calls, *parts)
 
     def _scheduling(self, job: str | None) -> Scheduling:
         """Each call is a transaction of its own, by one of the engine's own functions."""

@@ -15,6 +15,7 @@ from chalicelib.engine.errors import (
     SecretsNotConfigured,
     Unauthenticated,
 )
+from chalicelib.engine.functions.addresses import Addresses
 from chalicelib.engine.functions.determinism import Determinism
 from chalicelib.engine.functions.live import Live
 from chalicelib.engine.functions.log_lines import Log
@@ -98,6 +99,7 @@ class QueryCtx(PolicyCtx):
     """The context of a query: it reads.
 
     Attributes:
+        addresses: Where clients reach this deployment.
         log: Lines that go back to the caller in development.
     """
 
@@ -109,9 +111,11 @@ class QueryCtx(PolicyCtx):
         log: Log,
         call: Callable[..., Any],
         files: FileAccess = FileAccess(),  # noqa: B008 - frozen
+        addresses: Addresses = Addresses(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(auth, db, determinism)
         self.log, self._call, self._files = log, call, files
+        self.addresses = addresses
 
     @property
     def storage(self) -> FileReader:
@@ -149,8 +153,9 @@ class MutationCtx(QueryCtx):
         call: Callable[..., Any],
         scheduler: Scheduler,
         files: FileAccess = FileAccess(),  # noqa: B008 - frozen
+        addresses: Addresses = Addresses(),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(auth, db, determinism, log, call, files)
+        super().__init__(auth, db, determinism, log, call, files, addresses)
         self.db, self.scheduler = db, scheduler
 
     @property
@@ -208,6 +213,7 @@ class ActionCtx:
     """The context of an action: it may do anything, and has no database of its own.
 
     Attributes:
+        addresses: Where clients reach this deployment.
         scheduler: Calls for later; each is scheduled at once.
     """
 
@@ -220,9 +226,10 @@ class ActionCtx:
         scheduler: Scheduler,
         storage: ActionFiles,
         reach: Reach = Reach(),  # noqa: B008 - frozen
+        addresses: Addresses = Addresses(),  # noqa: B008 - frozen
     ) -> None:
         self.auth, self.log, self.scheduler = auth, log, scheduler
-        self.storage, self._reach = storage, reach
+        self.storage, self.addresses, self._reach = storage, addresses, reach
         self._calls, self._clock = calls, clock
 
     @property

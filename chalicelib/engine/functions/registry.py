@@ -8,6 +8,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from chalicelib.engine.errors import EngineError, InvalidFunction
+from chalicelib.engine.functions.addresses import Addresses
 from chalicelib.engine.functions.crons import Cron, Crons, check_cron
 from chalicelib.engine.functions.http_router import Http, Router
 from chalicelib.engine.functions.purity import check_purity
@@ -21,14 +22,6 @@ class RegisteredFunction:
 
     path: str
     function: Function[Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where clients reach functions, and HTTP functions; empty if that is not known."""
-
-    cloud: str = ""
-    site: str = ""
 
 
 _NOWHERE: Final = Addresses()

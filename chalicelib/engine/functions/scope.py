@@ -59,9 +59,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
                 self._call,
                 self._scheduler(writer),
                 self.files,
+                self.registry.addresses,
             )
         shared = self.determinism, self.log, self._call, self.files
-        parts = self.auth, Reader(access), *shared
+        parts = self.auth, Reader(access), *shared, self.registry.addresses
         if isinstance(function, SystemQueryFunction):
             ctx = SystemCtx(*parts)
             ctx.registry, ctx.watched = self.registry, self.live

@@ -232,6 +232,12 @@ def relabel(ctx: MutationCtx, label_id: Id[Label], box: Any) -> None:
 
 
 @query
+def kept(ctx: QueryCtx, box: Id[Box]) -> Box | None:
+    """Return a box as it is stored."""
+    return ctx.db.get(box)
+
+
+@query
 def contents(ctx: QueryCtx) -> list[Any]:
     """Return what is in the boxes, in the order of the index; "absent" where nothing is."""
     boxes = ctx.db.query(Box.by_content).collect()

@@ -99,6 +99,14 @@ def who_by_query(ctx: ActionCtx, request: Request) -> Response:
     return Response.json(ctx.run_query(people.name))
 
 
+@http.get("/addresses")
+def addresses(ctx: ActionCtx, request: Request) -> Response:
+    """Tell where the deployment is, as an action, a query and a mutation see it."""
+    own = [ctx.addresses.cloud, ctx.addresses.site]
+    asked = ctx.run_query(people.addresses), ctx.run_mutation(people.addresses_written)
+    return Response.json([own, *asked])
+
+
 @http.get("/refuse")
 def refuse(ctx: ActionCtx, request: Request) -> Response:
     """Raise an application's error."""

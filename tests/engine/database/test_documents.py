@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from chalicelib.adapters.cursors import SivCursors
-from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.database.catalogue import Catalogue, TableSpec, with_tables
 from chalicelib.engine.database.documents import Access, Writer
 from chalicelib.engine.database.pages import Pages
@@ -24,6 +23,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.functions.context import Auth, PolicyCtx
 from chalicelib.engine.functions.determinism import Determinism
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.schema import Document, tables
 from chalicelib.engine.values.ids import encode_id
 from tests.apps.trial import schema
@@ -45,8 +45,7 @@ class Stranger(Document, table="strangers"):
 class Desk:
     """One run, over an empty log, seen by several callers."""
 
-    def __init__(self) -> None:
-        storage = MemoryPersistence()
+    def __init__(self, storage: Persistence) -> None:
         tail = LogTail(storage, VirtualClock())
         self.transaction = Transaction(Snapshot(storage, tail, tail.refresh()), CATALOGUE)
         self.determinism = Determinism(BEGINNING_MS, b"seed")
@@ -62,8 +61,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk(every_log: Persistence) -> Desk:
+    return Desk(every_log)
 
 
 class TestReading:

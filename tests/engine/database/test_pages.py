@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from chalicelib.engine.errors import InvalidCursor, PaginationRefused
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.log import MAX_KEY_BYTES
+from chalicelib.engine.persistence import Persistence
 from tests.trial import Trial, value
 
 LISTS = ("tests.apps.lists",)
 
 
 @pytest.fixture
-def trial() -> Trial:
-    return Trial(packages=LISTS)
+def trial(every_log: Persistence) -> Trial:
+    return Trial(packages=LISTS, persistence=every_log)
 
 
 def options(count: int, cursor: str | None = None, **more: Any) -> dict[str, Any]:

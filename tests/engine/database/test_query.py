@@ -16,6 +16,7 @@ from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import NotUnique, QueryMisused
 from chalicelib.engine.log import MAX_KEY_BYTES, ORIGIN
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.values.encoding import decode, encode
 from tests.backend import VirtualClock
 from tests.conformance.entries import entry
@@ -144,8 +145,8 @@ LABELS = ["", "a", LONG, LONG + "a", LONG + "b", LONG + "c", LONG[:-1] + "q", "z
 
 class TestLongKeys:
     @pytest.fixture
-    def trial(self) -> Trial:
-        trial = Trial()
+    def trial(self, every_log: Persistence) -> Trial:
+        trial = Trial(persistence=every_log)
         for label in (LABELS[i] for i in (4, 7, 0, 2, 6, 1, 5, 3)):
             trial.mutate("items:add", group=label[-3:], label=label)
         return trial
@@ -199,8 +200,8 @@ def test_a_range_of_many_pages_is_read_whole_and_in_order() -> None:
 
 class TestFromAFunction:
     @pytest.fixture
-    def trial(self) -> Trial:
-        return Trial(packages=("tests.apps.lists",))
+    def trial(self, every_log: Persistence) -> Trial:
+        return Trial(packages=("tests.apps.lists",), persistence=every_log)
 
     def test_a_missing_field_comes_before_null_and_that_before_text(
         self, trial: Trial

@@ -9,12 +9,13 @@ import pytest
 from chalicelib.engine.database import usage
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import TransactionLimit
+from chalicelib.engine.persistence import Persistence
 from tests.trial import Trial, value
 
 
 @pytest.fixture
-def trial() -> Trial:
-    return Trial(packages=("tests.apps.lists",))
+def trial(every_log: Persistence) -> Trial:
+    return Trial(packages=("tests.apps.lists",), persistence=every_log)
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, **numbers: int) -> None:

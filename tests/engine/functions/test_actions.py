@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.engine.errors import Conflict, StorageUnavailable
 from chalicelib.engine.log import Entry
+from chalicelib.engine.persistence import Persistence
 from tests.apps.trial.calls import RUNS
 from tests.trial import Interrupted, Trial, user, value
 
@@ -15,8 +16,8 @@ def _no_runs() -> None:
     RUNS.clear()
 
 
-def test_an_action_sees_what_its_own_mutations_wrote() -> None:
-    trial = Trial()
+def test_an_action_sees_what_its_own_mutations_wrote(every_log: Persistence) -> None:
+    trial = Trial(persistence=every_log)
 
     outcome = trial.call("calls:run", "action", name="a")
 
@@ -24,30 +25,34 @@ def test_an_action_sees_what_its_own_mutations_wrote() -> None:
     assert outcome.log_lines == ("[INFO] 'running' 'a'",)
 
 
-def test_an_action_ends_at_the_end_of_the_log() -> None:
-    trial = Trial()
+def test_an_action_ends_at_the_end_of_the_log(every_log: Persistence) -> None:
+    trial = Trial(persistence=every_log)
 
     outcome = trial.call("calls:run", "action", name="a")
 
     assert outcome.ts == trial.engine.head()
 
 
-def test_an_action_may_call_internal_functions_and_other_actions() -> None:
-    trial = Trial()
+def test_an_action_may_call_internal_functions_and_other_actions(
+    every_log: Persistence,
+) -> None:
+    trial = Trial(persistence=every_log)
 
     assert value(trial.call("calls:peek", "action")) == "the secret"
     assert value(trial.call("calls:nested", "action", name="a")) == 1
 
 
-def test_errors_of_what_it_calls_arrive_as_they_were_raised() -> None:
-    trial = Trial()
+def test_errors_of_what_it_calls_arrive_as_they_were_raised(every_log: Persistence) -> None:
+    trial = Trial(persistence=every_log)
 
     assert value(trial.call("calls:catch", "action", group="a")) == "not today"
     assert trial.query("items:list", group="a") == []
 
 
-def test_what_it_calls_is_called_in_the_name_of_its_own_caller() -> None:
-    trial = Trial()
+def test_what_it_calls_is_called_in_the_name_of_its_own_caller(
+    every_log: Persistence,
+) -> None:
+    trial = Trial(persistence=every_log)
 
     authors = [
         value(trial.call("calls:author", "action", who)) for who in (user("ann"), None)
@@ -56,8 +61,10 @@ def test_what_it_calls_is_called_in_the_name_of_its_own_caller() -> None:
     assert authors == ["ann", None]
 
 
-def test_a_failed_action_keeps_its_data_and_what_it_did_before() -> None:
-    trial = Trial()
+def test_a_failed_action_keeps_its_data_and_what_it_did_before(
+    every_log: Persistence,
+) -> None:
+    trial = Trial(persistence=every_log)
 
     outcome = trial.call("calls:failOutside", "action", name="a")
 
@@ -67,8 +74,8 @@ def test_a_failed_action_keeps_its_data_and_what_it_did_before() -> None:
     assert RUNS == ["a"]
 
 
-def test_a_cached_query_result_may_be_changed_without_harm() -> None:
-    trial = Trial()
+def test_a_cached_query_result_may_be_changed_without_harm(every_log: Persistence) -> None:
+    trial = Trial(persistence=every_log)
     trial.call("calls:run", "action", name="a")
 
     again = trial.call("calls:run", "action", name="a")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import Any, Literal
 
 import pytest
 
 from chalicelib.engine.errors import InvalidHint, InvalidSchema
+from chalicelib.engine.limits import MAX_TABLES
 from chalicelib.engine.schema import (
     UNSET,
     Bounded,
@@ -211,6 +213,13 @@ class TestTables:
 
         with pytest.raises(InvalidSchema, match=r"Team and .*OtherTeam"):
             tables(module_of(Team, OtherTeam))
+
+    def test_are_no_more_than_10000(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert MAX_TABLES == 10_000
+        monkeypatch.setattr(sys.modules[tables.__module__], "MAX_TABLES", 1)
+
+        with pytest.raises(InvalidSchema, match="TooManyTables: the limit is 1 tables"):
+            tables(module_of(Team, Task))
 
     def test_check_the_fields_of_indexes_and_the_types_of_fields(self) -> None:
         class Lost(Document, table="lost"):
