@@ -33,6 +33,7 @@ from chalicelib.engine.functions.registration import (
     mutation,
     query,
 )
+from chalicelib.engine.functions.rest import Endpoint
 from chalicelib.engine.functions.retries import Retry
 from chalicelib.engine.outside import Letter, Reply
 from chalicelib.engine.rates import Rate
@@ -62,6 +63,7 @@ __all__ = [
     "Crons",
     "CustomJwtProvider",
     "Document",
+    "Endpoint",
     "Forbidden",
     "Http",
     "Id",

@@ -1,8 +1,9 @@
 """What GeoFlow does again and again."""
 
 from chalicelib.engine.server import Crons
-from chalicelib.geoflow import workers
-from chalicelib.geoflow.limits import RECLAIM_S
+from chalicelib.geoflow import idempotency, workers
+from chalicelib.geoflow.limits import RECLAIM_S, SWEEP_S
 
 crons = Crons()
 crons.interval("reclaim expired leases", RECLAIM_S, workers.reclaim)
+crons.interval("forget requests that were repeatable", SWEEP_S, idempotency.sweep)

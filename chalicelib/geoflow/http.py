@@ -1,17 +1,137 @@
-"""GeoFlow's HTTP endpoints; their answers and errors are those of ``answers.py``."""
+"""GeoFlow's HTTP endpoints: the table of ``rest.py``, and what is no function.
+
+Answers and errors are those of ``answers.py``; all that is below ``/api/`` and not found, or not
+by this method, is answered so, too.
+"""
 
 from __future__ import annotations
 
-from chalicelib.engine.server import ActionCtx, Http, Id, Request, Response
-from chalicelib.geoflow import executions
-from chalicelib.geoflow.answers import failure, success
-from chalicelib.geoflow.schema import Execution
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import quote
 
-http = Http(on_error=failure)
+from chalicelib.engine.server import (
+    ActionCtx,
+    Forbidden,
+    Http,
+    Id,
+    Rate,
+    Rates,
+    Request,
+    Response,
+)
+from chalicelib.geoflow import portable
+from chalicelib.geoflow.answers import READABLE, failure, refused, success
+from chalicelib.geoflow.api_keys import by_key
+from chalicelib.geoflow.idempotency import perform
+from chalicelib.geoflow.limits import KNOWN_REQUESTS_PER_HOUR, UNKNOWN_REQUESTS_PER_HOUR
+from chalicelib.geoflow.openapi import description_json
+from chalicelib.geoflow.rest import OPERATIONS, Operation
+from chalicelib.geoflow.schema import SCOPES_CLAIM, Workflow
+
+PREFLIGHT_S: Final = 86_400
+"""How long browsers may remember that they may ask, in seconds."""
+
+http = Http(
+    on_error=failure,
+    authenticate=by_key,
+    rates=Rates(
+        known=Rate(KNOWN_REQUESTS_PER_HOUR), unknown=Rate(UNKNOWN_REQUESTS_PER_HOUR)
+    ),
+)
 
 
-@http.post("/api/executions/{execution_id}/cancel")
-def cancel(ctx: ActionCtx, _request: Request, execution_id: Id[Execution]) -> Response:
-    """Stop a run; 409 if it has finished already."""
-    ctx.run_mutation(executions.cancel, execution_id)
-    return success(ctx, None)
+def require_scope(ctx: ActionCtx, scope: str) -> None:
+    """Refuse who is not signed in, and API keys that lack a scope.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        Forbidden: the key lacks the scope.
+    """
+    scopes = ctx.auth.require().attributes.get(SCOPES_CLAIM)
+    if scopes is not None and scope not in scopes:
+        raise Forbidden(f"this API key lacks the scope {scope}", scope=scope)
+
+
+def _answering(
+    operation: Operation,
+) -> Callable[[ActionCtx, Request, Mapping[str, str]], Response]:
+    def answer(ctx: ActionCtx, request: Request, path: Mapping[str, str]) -> Response:
+        require_scope(ctx, operation.scope)
+        arguments = operation.endpoint.arguments(request, path)
+        result = perform(ctx, request, operation, arguments)
+        return success(ctx, operation.checked(result), status=operation.status)
+
+    return answer
+
+
+for _operation in OPERATIONS:
+    _endpoint = _operation.endpoint
+    http.mount(_endpoint.method, _endpoint.template.text, _answering(_operation))
+
+
+@http.get("/api/workflows/{workflow_id}/export")
+def export(ctx: ActionCtx, _request: Request, workflow_id: Id[Workflow]) -> Response:
+    """Give a workflow as a file: the document itself, in no envelope."""
+    require_scope(ctx, "workflows:read")
+    document = ctx.run_query(portable.export_workflow, workflow_id)
+    name = quote(f"{document.workflow.name}.geoflow.json", safe="")
+    headers = {
+        **READABLE,
+        # RFC 6266: a name for those who read ASCII alone, and the whole one.
+        "Content-Disposition": (
+            f"attachment; filename=\"workflow.geoflow.json\"; filename*=UTF-8''{name}"
+        ),
+    }
+    return Response.json(document, headers=headers)
+
+
+@http.get("/api/openapi.json")
+def openapi(_ctx: ActionCtx, _request: Request) -> Response:
+    """Describe all of this; whoever asks may know it."""
+    headers = {**READABLE, "Content-Type": "application/json"}
+    return Response(body=description_json(), headers=headers)
+
+
+@http.get("/api/{rest:path}")
+@http.post("/api/{rest:path}")
+@http.put("/api/{rest:path}")
+@http.patch("/api/{rest:path}")
+@http.delete("/api/{rest:path}")
+def elsewhere(ctx: ActionCtx, request: Request, rest: str) -> Response:
+    """Say that there is nothing, or that it answers by other methods."""
+    allowed = _allowed(request.path)
+    if not allowed:
+        message = f"there is nothing at /api/{rest}"
+        return refused(ctx, 404, "NOT_FOUND", message)
+    return refused(
+        ctx,
+        405,
+        "VALIDATION_ERROR",
+        f"{request.method} is not for this path",
+        {"allowed": allowed},
+        {"Allow": ", ".join(allowed)},
+    )
+
+
+@http.options("/api/{rest:path}")
+def preflight(_ctx: ActionCtx, request: Request, rest: str) -> Response:
+    """Tell a browser what its page may ask for."""
+    del rest
+    allowed = ", ".join(_allowed(request.path))
+    wanted = request.headers.get("access-control-request-headers", "")
+    headers = {
+        **READABLE,
+        "Allow": allowed,
+        "Access-Control-Allow-Methods": allowed,
+        "Access-Control-Allow-Headers": wanted or "Authorization, Content-Type, X-API-Key",
+        "Access-Control-Max-Age": str(PREFLIGHT_S),
+    }
+    return Response(status=204, headers=headers)
+
+
+def _allowed(path: str) -> list[str]:
+    methods = {str(method) for method in http.methods_at(path)}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()) | {"OPTIONS"}) * bool(
+        methods
+    )

@@ -82,3 +82,45 @@ An action seals between two mutations, and runs for ten minutes at most.
 
 RESEALED_AT_ONCE: Final = 200
 """Secrets that one step of a change of keys seals again: two calls of KMS each, about 3 s."""
+
+KNOWN_REQUESTS_PER_HOUR: Final = 1000
+"""HTTP requests of one user within an hour, by tokens and API keys together.
+
+Source: GEOFLOW.md, HTTP.
+"""
+
+UNKNOWN_REQUESTS_PER_HOUR: Final = 100
+"""HTTP requests within an hour from one address, of who shows no token or key that holds.
+
+Source: GEOFLOW.md, HTTP.
+"""
+
+MAX_KEYS_PER_USER: Final = 100
+"""Most API keys of one user, revoked ones included."""
+
+MAX_SCOPES: Final = 100
+"""Most scopes of one API key: more than there are."""
+
+MAX_KEY_LIFETIME_DAYS: Final = 3650
+"""Longest lifetime of an API key that ends by itself, in days."""
+
+KEY_USE_NOTED_MS: Final = 3_600_000
+"""How exactly the last use of an API key is known, in milliseconds: not every request writes."""
+
+DAY_MS: Final = 86_400_000
+"""A day, in milliseconds."""
+
+MAX_BODY_BYTES: Final = 2 << 20
+"""Largest JSON body of a request: twice a document, since JSON is longer than what it says."""
+
+MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
+"""Longest ``Idempotency-Key``. Source: Stripe's, which others follow."""
+
+REPEATABLE_MS: Final = 86_400_000
+"""How long a request with an ``Idempotency-Key`` is known, in milliseconds: a day."""
+
+MAX_KEPT_ANSWER_CHARS: Final = 200_000
+"""Longest answer that is kept for a request that is repeated, in characters of JSON."""
+
+SWEEP_S: Final = 3600
+"""How often requests are forgotten that may no longer be repeated, in seconds."""

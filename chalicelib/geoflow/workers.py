@@ -2,8 +2,8 @@
 
 A worker is a program outside that does the processing. For now it is a caller whose token
 has the claim ``role: "worker"`` (``python -m local.token --user pdal-1 --role worker``), or a
-user who is an admin; the holder of the admin key is one by acting as such a caller. API keys
-will take the place of such tokens.
+user who is an admin; the holder of the admin key is one by acting as such a caller. Over HTTP
+it is a program with an API key of the scope ``workers``, which admins make.
 
 A worker holds a run by a lease, which each report renews. A lease that expired is held by
 nobody: the run goes to the next worker that asks. Reports of anybody else are refused, and
@@ -30,6 +30,8 @@ from chalicelib.engine.server import (
 from chalicelib.geoflow.limits import LEASE_MS, MAX_ATTEMPTS, MAX_LISTED
 from chalicelib.geoflow.model.runs import FINISHED, move, overall_progress
 from chalicelib.geoflow.schema import (
+    SCOPES_CLAIM,
+    WORKERS_SCOPE,
     Edge,
     Execution,
     Key,
@@ -184,6 +186,13 @@ def require_worker(ctx: QueryCtx) -> Identity:
         Forbidden: the caller is no worker.
     """
     identity = ctx.auth.require()
+    scopes = identity.attributes.get(SCOPES_CLAIM)
+    if scopes is not None:
+        if WORKERS_SCOPE not in scopes:
+            raise Forbidden(
+                f"this API key lacks the scope {WORKERS_SCOPE}", scope=WORKERS_SCOPE
+            )
+        return identity
     if identity.attributes.get("role") != "worker" and not is_admin(ctx):
         raise Forbidden(
             'only workers may do this: the token needs the claim role: "worker"'

@@ -121,7 +121,7 @@ class TestTheFrontDoor:
             *("index", "indexed"),
             *("AppError", "Conflict", "Forbidden", "NotFound", "RateLimited"),
             *("Unauthenticated", "ValidationFailed", "ArgumentValidationError"),
-            *("Http", "Request", "Response", "Rate", "Rates"),
+            *("Http", "Request", "Response", "Rate", "Rates", "Endpoint"),
             *("Identity", "CustomJwtProvider", "OidcProvider"),
             *("Page", "PaginationOptions", "ScheduledFunction", "StoredFile"),
             *("Crons", "Retry"),

@@ -98,7 +98,7 @@ class TestCancel:
 
         error = body(response)["error"]
         assert (response.status, error["code"]) == (400, "VALIDATION_ERROR")
-        assert error["details"] == {"parameter": "execution_id"}
+        assert error["details"] == {"parameter": "executionId"}
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,12 @@ class HttpQuota:
         self._limiter, self._clock, self._numbers = limiter, clock, numbers
 
     def take(self, rates: Rates | None, request: Request, caller: Caller) -> Quota | None:
-        """Count one request; None where nothing is limited."""
-        if rates is None or self._limiter is None:
+        """Count one request; None where nothing is limited.
+
+        Preflights of browsers are not: they show no token, so that all pages at one address
+        would use up what is granted to the unknown there.
+        """
+        if rates is None or self._limiter is None or request.method == "OPTIONS":
             return None
         name = _known_name(caller)
         rate = (

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Concatenate, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
+from typing_extensions import override
 
 from chalicelib.engine.auth import Identity
 from chalicelib.engine.errors import (
@@ -36,6 +37,7 @@ from chalicelib.engine.values.types.tree import (
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HttpFunction: TypeAlias = Callable[Concatenate[ActionCtx, Request, ...], Response]
+PathFunction: TypeAlias = Callable[[ActionCtx, Request, Mapping[str, str]], Response]
 F = TypeVar("F", bound=HttpFunction)
 
 OnError: TypeAlias = Callable[[ActionCtx, Exception, str], Response | None]
@@ -67,7 +69,7 @@ class Route:
         self,
         method: Method,
         template: PathTemplate,
-        function: HttpFunction,
+        function: HttpFunction | PathFunction,
         manners: Manners,
         *,
         streamed: bool = False,
@@ -75,7 +77,6 @@ class Route:
         self.method, self.template = method, template
         self.function, self.manners = function, manners
         self.streamed = streamed
-        _check_parameters(function, template)
 
     @property
     def name(self) -> str:
@@ -127,6 +128,19 @@ class Route:
         return codecs
 
 
+class MountedRoute(Route):
+    """One whose function takes what stands in the path as a mapping of texts, ``path``."""
+
+    @override
+    def convert(self, parameters: Mapping[str, str], table_of: TableOf) -> dict[str, Any]:
+        """Leave the texts to the function."""
+        return {"path": parameters}
+
+    @override
+    def build(self) -> None:
+        """Build nothing."""
+
+
 class Http:
     """The HTTP functions of one app.
 
@@ -160,11 +174,21 @@ class Http:
         template = PathTemplate.parse(path)
 
         def add(function: F) -> F:
+            _check_parameters(function, template)
             route = Route(method, template, function, self._manners, streamed=streamed)
             self.routes.append(route)
             return function
 
         return add
+
+    def mount(self, method: Method, path: str, function: PathFunction) -> None:
+        """Make ``function`` answer; it takes what stands in the path as texts by name.
+
+        Raises:
+            InvalidFunction: the path is none.
+        """
+        template = PathTemplate.parse(path)
+        self.routes.append(MountedRoute(method, template, function, self._manners))
 
     def methods_at(self, path: str) -> list[Method]:
         """Return the methods that a path answers, those of ``{name:path}`` left out, sorted."""
@@ -289,5 +313,5 @@ def _check_parameters(function: HttpFunction, template: PathTemplate) -> None:
         )
 
 
-def _where(function: HttpFunction) -> str:
+def _where(function: HttpFunction | PathFunction) -> str:
     return f"{function.__module__}.{function.__qualname__}"

@@ -106,7 +106,8 @@ class HttpRunner:
             # What the path names cannot exist; the app may say so in its own words.
             return self._own_answer(route, ctx, error, "") or _not_routed(request)
         try:
-            response = _checked(route.function(ctx, request, **given), route.name)
+            function: Any = route.function  # which takes what its route converts
+            response = _checked(function(ctx, request, **given), route.name)
         except Exception as error:  # noqa: BLE001 - whatever it raises is answered
             return self._failed(route, ctx, error)
         return response

@@ -137,6 +137,16 @@ class Signature:
         return tree
 
     @property
+    def struct(self) -> type[msgspec.Struct]:
+        """The class of the arguments."""
+        return self._struct
+
+    @property
+    def result_hint(self) -> Any:
+        """The hint of the result."""
+        return self._hints["return"]
+
+    @property
     def result(self) -> Node:
         """The tree of the result."""
         return self._result.tree

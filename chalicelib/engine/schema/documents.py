@@ -28,6 +28,7 @@ from chalicelib.engine.schema.indexes import (
     marker_field,
 )
 from chalicelib.engine.schema.naming import check_identifier, wire_name
+from chalicelib.engine.values.ids import ID_PATTERN
 from chalicelib.engine.values.types import HIDDEN, ID_OF
 
 Unset = UnsetType
@@ -49,7 +50,8 @@ else:
         """The id of a document: plain text at run time, which is what JSON decodes to."""
 
         def __class_getitem__(cls, document: Any) -> Any:
-            return Annotated[str, Meta(extra={ID_OF: document})]
+            schema = {"pattern": ID_PATTERN}
+            return Annotated[str, Meta(extra={ID_OF: document}, extra_json_schema=schema)]
 
 
 Secret = Annotated[str, Meta(extra={HIDDEN: True})]

@@ -23,6 +23,9 @@ MAX_TABLE_NUMBER: Final = (1 << 32) - 1
 """Largest number of a table; the smallest is 1."""
 
 
+ID_PATTERN: Final = "^[0-9a-hjkmnp-tv-z]{31,37}$"
+"""The regular expression of all ids, and of texts of their form."""
+
 KEPT_IDS: Final = 1 << 14
 """Ids that are remembered: a run writes and reads the id of one document several times over."""
 

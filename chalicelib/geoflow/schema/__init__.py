@@ -6,6 +6,14 @@ milliseconds since the Unix epoch.
 
 from chalicelib.geoflow.model.permissions import Permission, Relation, Role
 from chalicelib.geoflow.schema.accesses import AccessKind, SensitiveAccess
+from chalicelib.geoflow.schema.api_keys import (
+    ALL_SCOPES,
+    WORKERS_SCOPE,
+    ApiKey,
+    LifetimeDays,
+    Scope,
+    Scopes,
+)
 from chalicelib.geoflow.schema.credentials import Credential
 from chalicelib.geoflow.schema.executions import (
     Execution,
@@ -25,6 +33,7 @@ from chalicelib.geoflow.schema.fields import (
     Tags,
     Url,
 )
+from chalicelib.geoflow.schema.idempotency import KeptRequest
 from chalicelib.geoflow.schema.users import (
     SCOPES_CLAIM,
     Preferences,
@@ -55,16 +64,21 @@ from chalicelib.geoflow.schema.workflows import (
 )
 
 __all__ = [
+    "ALL_SCOPES",
     "SCOPES_CLAIM",
+    "WORKERS_SCOPE",
     "Access",
     "AccessKind",
+    "ApiKey",
     "Credential",
     "Description",
     "Edge",
     "Edges",
     "Execution",
     "ExecutionStatus",
+    "KeptRequest",
     "Key",
+    "LifetimeDays",
     "Message",
     "Name",
     "Node",
@@ -77,6 +91,8 @@ __all__ = [
     "Progress",
     "Relation",
     "Role",
+    "Scope",
+    "Scopes",
     "SensitiveAccess",
     "Service",
     "Tags",

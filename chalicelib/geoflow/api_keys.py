@@ -1,0 +1,328 @@
+"""API keys: made, listed, revoked; and who calls with one.
+
+A key is made by an action, shown by its answer, and kept nowhere: the log and every result
+have its SHA-256 alone. One round of that is enough. A key is 256 bits of chance, so that no
+list of likely keys could be tried against a stolen digest, which is what slow digests of
+passwords are for. A key is found by its digest in an index; how long that takes tells nothing
+of the key, since nobody can choose keys by what their digest begins with.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from chalicelib.engine.server import (
+    ActionCtx,
+    Conflict,
+    Forbidden,
+    Id,
+    Identity,
+    MutationCtx,
+    Page,
+    PaginationOptions,
+    QueryCtx,
+    RateLimited,
+    Request,
+    Struct,
+    Unauthenticated,
+    ValidationFailed,
+    action,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
+from chalicelib.geoflow.limits import (
+    DAY_MS,
+    KEY_USE_NOTED_MS,
+    MAX_KEYS_PER_USER,
+    MAX_LISTED,
+)
+from chalicelib.geoflow.schema import (
+    ALL_SCOPES,
+    SCOPES_CLAIM,
+    WORKERS_SCOPE,
+    ApiKey,
+    LifetimeDays,
+    Name,
+    Scopes,
+    User,
+    caller,
+    relation_to_owner,
+    require_permission,
+    role_of,
+)
+from chalicelib.geoflow.users import current_user
+
+HEADER: Final = "x-api-key"
+
+KEY_PREFIX: Final = "gf_"
+"""What every key begins with, so that people and scanners of repositories know one."""
+
+PREFIX_CHARS: Final = len(KEY_PREFIX) + 8
+"""How much of a key may be shown: of its 43 characters of chance, 8 are 48 of 256 bits."""
+
+KEY_BYTES: Final = 32
+
+
+class NewApiKey(Struct):
+    """A key that was just made. ``key`` is shown now, and never again."""
+
+    api_key_id: Id[ApiKey]
+    key: str
+    prefix: str
+    scopes: list[str]
+    expires: float | None
+
+
+class ApiKeyInfo(Struct):
+    """What may be known of a key: neither the key nor its digest. Times are in ms."""
+
+    api_key_id: Id[ApiKey]
+    owner: Id[User]
+    name: str
+    prefix: str
+    scopes: list[str]
+    created: float
+    expires: float | None
+    last_used: float | None
+    revoked: float | None
+
+
+class Holder(Struct):
+    """Who calls with a key, and whether the key still holds."""
+
+    api_key_id: Id[ApiKey]
+    token_identifier: str
+    name: str
+    scopes: list[str]
+    expires: float | None
+    last_used: float | None
+    revoked: float | None
+
+
+@action
+def create(
+    ctx: ActionCtx,
+    name: Name,
+    scopes: Scopes,
+    lifetime_days: LifetimeDays | None = None,
+) -> NewApiKey:
+    """Make a key that may do what its scopes say, in the caller's name; it is shown once.
+
+    Without a lifetime it holds until it is revoked.
+
+    Raises:
+        Forbidden: it could do more than the caller, or is one of workers and the caller no
+            admin.
+        RateLimited: the caller has 100 keys.
+        ValidationFailed: a scope is none.
+    """
+    key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+    prefix = key[:PREFIX_CHARS]
+    expires = None if lifetime_days is None else ctx.now + lifetime_days * DAY_MS
+    kept = sorted(set(scopes))
+    made = ctx.run_mutation(add, name, prefix, digest_of(key), kept, expires)
+    return NewApiKey(api_key_id=made, key=key, prefix=prefix, scopes=kept, expires=expires)
+
+
+@query
+def list_(ctx: QueryCtx) -> list[ApiKeyInfo]:
+    """Return the caller's keys, newest first, at most 100."""
+    me = _reader(ctx)
+    if me is None:
+        return []
+    mine = ctx.db.query(ApiKey.by_owner.eq(me.id)).order("desc")
+    return [_info(key) for key in mine.take(MAX_LISTED)]
+
+
+@query
+def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[ApiKeyInfo]:
+    """Return the caller's keys, newest first, a page at a time."""
+    me = _reader(ctx)
+    if me is None:
+        return Page(page=[], is_done=True, continue_cursor="")
+    mine = ctx.db.query(ApiKey.by_owner.eq(me.id)).order("desc")
+    return mine.paginate(pagination_opts).map(_info)
+
+
+@query
+def get(ctx: QueryCtx, api_key_id: Id[ApiKey]) -> ApiKeyInfo | None:
+    """Return what is known of a key; null if there is none that the caller may see."""
+    found = ctx.db.get(api_key_id)
+    return None if found is None else _info(found)
+
+
+@mutation
+def revoke(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
+    """End a key, at once and for good; it stays in the list.
+
+    Raises:
+        Conflict: it was revoked before.
+    """
+    found = _checked(ctx, api_key_id)
+    if found.revoked is not None:
+        raise Conflict("this key has been revoked already", revoked=found.revoked)
+    ctx.db.patch(api_key_id, revoked=ctx.now)
+
+
+@mutation
+def remove(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
+    """End a key, and forget it."""
+    _checked(ctx, api_key_id)
+    ctx.db.delete(api_key_id)
+
+
+@internal_mutation
+def add(
+    ctx: MutationCtx,
+    name: Name,
+    prefix: str,
+    digest: str,
+    scopes: Scopes,
+    expires: float | None,
+) -> Id[ApiKey]:
+    """Keep the digest of a key that was made."""
+    me = current_user(ctx)
+    require_permission(ctx, "apiKeys.create", "owner")
+    _check_scopes(ctx, scopes)
+    mine = ctx.db.unrestricted.query(ApiKey.by_owner.eq(me.id))
+    if len(mine.take(MAX_KEYS_PER_USER)) == MAX_KEYS_PER_USER:
+        raise RateLimited(
+            f"you have {MAX_KEYS_PER_USER} API keys: remove one first",
+            limit=MAX_KEYS_PER_USER,
+        )
+    return ctx.db.insert(
+        ApiKey(
+            owner=me.id,
+            name=name,
+            prefix=prefix,
+            digest=digest,
+            scopes=scopes,
+            expires=expires,
+        )
+    )
+
+
+@internal_query
+def holder(ctx: QueryCtx, digest: str) -> Holder | None:
+    """Return who has the key of this digest; null if there is no such key.
+
+    The scope of workers is an admin's to give: it goes when its owner is none any more.
+    """
+    db = ctx.db.unrestricted
+    key = db.query(ApiKey.by_digest.eq(digest)).unique()
+    owner = None if key is None else db.get(key.owner)
+    if key is None or owner is None:
+        return None
+    may_work = owner.role == "admin"
+    return Holder(
+        api_key_id=key.id,
+        token_identifier=owner.token_identifier,
+        name=owner.name,
+        scopes=[scope for scope in key.scopes if may_work or scope != WORKERS_SCOPE],
+        expires=key.expires,
+        last_used=key.last_used,
+        revoked=key.revoked,
+    )
+
+
+@internal_mutation
+def note_use(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
+    """Write down that a key is in use."""
+    if ctx.db.unrestricted.get(api_key_id) is not None:
+        ctx.db.unrestricted.patch(api_key_id, last_used=ctx.now)
+
+
+def by_key(ctx: ActionCtx, request: Request) -> Identity | None:
+    """Tell whose key a request shows; None if it shows none.
+
+    Raises:
+        Unauthenticated: the key is unknown, has expired or was revoked.
+        ValidationFailed: it shows a token, too.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if "authorization" in request.headers:
+        raise ValidationFailed("send a token or an API key, not both")
+    found = ctx.run_query(holder, digest_of(key))
+    if found is None:
+        raise Unauthenticated("this API key is unknown")
+    if found.revoked is not None:
+        raise Unauthenticated("this API key was revoked")
+    if found.expires is not None and found.expires <= ctx.now:
+        raise Unauthenticated("this API key has expired")
+    if found.last_used is None or found.last_used + KEY_USE_NOTED_MS <= ctx.now:
+        ctx.run_mutation(note_use, found.api_key_id)
+    return _identity(found)
+
+
+def digest_of(key: str) -> str:
+    """Return what is kept of a key."""
+    return sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def _identity(found: Holder) -> Identity:
+    issuer, _, subject = found.token_identifier.partition("|")
+    attributes = {
+        "issuer": issuer,
+        "subject": subject,
+        "tokenIdentifier": found.token_identifier,
+        "name": found.name,
+        SCOPES_CLAIM: found.scopes,
+    }
+    return Identity(issuer, subject, found.token_identifier, attributes)
+
+
+def _check_scopes(ctx: MutationCtx, scopes: Sequence[str]) -> None:
+    """Refuse scopes that there are not, and those that the caller could not use."""
+    unknown = sorted(set(scopes) - set(ALL_SCOPES))
+    if unknown:
+        raise ValidationFailed(
+            f"there is no scope {unknown[0]!r}", unknown=unknown, scopes=list(ALL_SCOPES)
+        )
+    own = ctx.auth.require().attributes.get(SCOPES_CLAIM)
+    missing = sorted(set(scopes) - set(own)) if own is not None else []
+    if missing:
+        raise Forbidden(
+            "an API key makes no keys that may do more than it", missing=missing
+        )
+    if WORKERS_SCOPE in scopes and role_of(ctx) != "admin":
+        raise Forbidden("only admins make keys for workers", scope=WORKERS_SCOPE)
+
+
+def _checked(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> ApiKey:
+    """Return a key that the caller may end.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        NotFound: there is none that the caller may see.
+        Forbidden: the caller's own key lacks the scope.
+    """
+    ctx.auth.require()
+    found = ctx.db.require(api_key_id)
+    require_permission(ctx, "apiKeys.remove", relation_to_owner(ctx, found.owner))
+    return found
+
+
+def _reader(ctx: QueryCtx) -> User | None:
+    require_permission(ctx, "apiKeys.read", "owner")
+    return caller(ctx)
+
+
+def _info(key: ApiKey) -> ApiKeyInfo:
+    return ApiKeyInfo(
+        api_key_id=key.id,
+        owner=key.owner,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=key.scopes,
+        created=key.creation_time,
+        expires=key.expires,
+        last_used=key.last_used,
+        revoked=key.revoked,
+    )

@@ -1,0 +1,143 @@
+"""The REST view: which function answers which method and path. One line adds one.
+
+Path parameters are the function's own arguments, by their wire names; the others are in the
+query of a GET or DELETE, and in the JSON body of anything else. Who calls must be signed in, and
+an API key must have the scope; what else they may do, the function itself decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from chalicelib.engine.server import Endpoint, NotFound
+from chalicelib.geoflow import (
+    api_keys,
+    credentials,
+    executions,
+    members,
+    portable,
+    users,
+    versions,
+    workflows,
+)
+from chalicelib.geoflow.limits import MAX_BODY_BYTES
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One line of the table.
+
+    ``scope`` is what an API key needs. ``absent`` says what a result of null means: that there
+    is no such thing, which is 404; None: it is an answer like any other. An answer that is
+    ``secret`` is kept nowhere, not for a request that is repeated either.
+    """
+
+    endpoint: Endpoint
+    scope: str
+    status: int = 200
+    absent: str | None = None
+    is_secret: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the operation is called in records of what was done."""
+        return f"{self.endpoint.method} {self.endpoint.template.text}"
+
+    def checked(self, result: Any) -> Any:
+        """Return a result that is there.
+
+        Raises:
+            NotFound: it is null, and that means that there is none.
+        """
+        if result is None and self.absent is not None:
+            raise NotFound(f"there is no such {self.absent}")
+        return result
+
+
+def _on(
+    method: Method,
+    path: str,
+    function: Any,
+    scope: str,
+    *,
+    status: int = 200,
+    absent: str | None = None,
+    is_secret: bool = False,
+) -> Operation:
+    endpoint = Endpoint(method, path, function, max_body_bytes=MAX_BODY_BYTES)
+    return Operation(
+        endpoint=endpoint, scope=scope, status=status, absent=absent, is_secret=is_secret
+    )
+
+
+_FLOW: Final = "/api/workflows/{workflowId}"
+_RUN: Final = "/api/executions/{executionId}"
+_KEY: Final = "/api/keys/{apiKeyId}"
+_SECRET: Final = "/api/credentials/{credentialId}"  # noqa: S105 - a path
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    _on("GET", "/api/users/me", users.me, "users:read"),
+    _on("POST", "/api/users/me", users.ensure, "users:write"),
+    _on("PATCH", "/api/users/me", users.update_profile, "users:write"),
+    _on("GET", "/api/users", users.search, "users:read"),
+    _on("GET", "/api/users/{userId}", users.get, "users:read", absent="user"),
+    _on("PUT", "/api/users/{userId}/role", users.set_role, "users:write"),
+    _on("GET", "/api/workflows", workflows.list_page, "workflows:read"),
+    _on("GET", "/api/workflows/search", workflows.search, "workflows:read"),
+    _on("POST", "/api/workflows", workflows.create, "workflows:write", status=201),
+    _on(
+        "POST",
+        "/api/workflows/import",
+        portable.import_workflow,
+        "workflows:write",
+        status=201,
+    ),
+    _on("GET", _FLOW, workflows.get, "workflows:read", absent="workflow"),
+    _on("PATCH", _FLOW, workflows.update, "workflows:write"),
+    _on("DELETE", _FLOW, workflows.remove, "workflows:write"),
+    _on("POST", f"{_FLOW}/activate", workflows.activate, "workflows:write"),
+    _on("POST", f"{_FLOW}/archive", workflows.archive, "workflows:write"),
+    _on("POST", f"{_FLOW}/restore", workflows.restore, "workflows:write"),
+    _on("POST", f"{_FLOW}/duplicate", workflows.duplicate, "workflows:write", status=201),
+    _on("GET", f"{_FLOW}/members", members.list_, "workflows:read"),
+    _on("POST", f"{_FLOW}/members", members.share, "workflows:write"),
+    _on("DELETE", f"{_FLOW}/members/{{userId}}", members.remove, "workflows:write"),
+    _on("POST", f"{_FLOW}/leave", members.leave, "workflows:write"),
+    _on("POST", f"{_FLOW}/transfer", members.transfer, "workflows:write"),
+    _on("GET", f"{_FLOW}/versions", versions.list_page, "workflows:read"),
+    _on("POST", f"{_FLOW}/versions", versions.publish, "workflows:write", status=201),
+    _on(
+        "GET",
+        f"{_FLOW}/versions/{{version}}",
+        versions.get,
+        "workflows:read",
+        absent="version",
+    ),
+    _on(
+        "POST",
+        f"{_FLOW}/versions/{{version}}/restore",
+        versions.restore,
+        "workflows:write",
+    ),
+    _on("GET", f"{_FLOW}/executions", executions.list_by_workflow, "executions:read"),
+    _on("POST", f"{_FLOW}/executions", executions.start, "workflows:write", status=201),
+    _on("GET", _RUN, executions.get, "executions:read", absent="execution"),
+    _on("POST", f"{_RUN}/cancel", executions.cancel, "executions:write"),
+    _on("GET", "/api/keys", api_keys.list_page, "apiKeys:read"),
+    _on("POST", "/api/keys", api_keys.create, "apiKeys:write", status=201, is_secret=True),
+    _on("GET", _KEY, api_keys.get, "apiKeys:read", absent="API key"),
+    _on("POST", f"{_KEY}/revoke", api_keys.revoke, "apiKeys:write"),
+    _on("DELETE", _KEY, api_keys.remove, "apiKeys:write"),
+    _on("GET", "/api/credentials", credentials.list_page, "credentials:read"),
+    _on("POST", "/api/credentials", credentials.create, "credentials:write", status=201),
+    _on("GET", _SECRET, credentials.get, "credentials:read", absent="credential"),
+    _on("PATCH", _SECRET, credentials.rename, "credentials:write"),
+    _on("POST", f"{_SECRET}/rotate", credentials.rotate, "credentials:write"),
+    _on("DELETE", _SECRET, credentials.remove, "credentials:write"),
+)
+"""Every operation that is a function; what else there is, stands in ``http.py``."""
+
+BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
