@@ -94,7 +94,12 @@ def _serve(
     if response.stream is None:
         headers = {"Content-Length": str(len(response.body)), **headers}
     pieces = (response.body,) if response.stream is None else response.stream
-    return StreamedResponse(status=response.status, headers=headers, pieces=pieces)
+    return StreamedResponse(
+        status=response.status,
+        headers=headers,
+        pieces=pieces,
+        repeated=response.repeated,
+    )
 
 
 def _unbroken(body: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -38,6 +46,7 @@ class StreamedResponse:
     status: int
     headers: Mapping[str, str]
     pieces: Iterable[bytes]
+    repeated: Sequence[tuple[str, str]] = ()
 
 
 StreamedRoute = Callable[[HttpRequest, Iterator[bytes]], StreamedResponse]
@@ -138,7 +147,7 @@ class Transfer:
         """Send a response; a body that breaks off cuts the connection."""
         headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in response.headers.items()
+            for name, value in (*response.headers.items(), *response.repeated)
         ]
         start = {"type": "http.response.start", "status": response.status}
         self.has_begun = True

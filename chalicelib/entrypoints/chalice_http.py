@@ -1,5 +1,6 @@
 """From Chalice's request to ours, and from our response to Chalice's."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
@@ -39,9 +40,17 @@ def respond(request: Any, handler: Handler) -> Any:
     response = answer(handler, bootstrap.current, _request(request))
     return _Answer(
         body=_body(response),
-        headers=dict(response.headers),
+        headers={**response.headers, **_lists(response.repeated)},
         status_code=response.status,
     )
+
+
+def _lists(repeated: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """What API Gateway has in ``multiValueHeaders``; names are the same in any case."""
+    lists: dict[str, list[str]] = {}
+    for name, value in repeated:
+        lists.setdefault(name.title(), []).append(value)
+    return lists
 
 
 def _body(response: Response) -> str | bytes:

@@ -20,6 +20,9 @@ from chalicelib.entrypoints.http import Handler, Request, Response
 
 PREFIX: Final = "/api/storage/"
 
+_MOST_DIGITS: Final = 20
+"""No size has as many: 10^20 bytes are more than there are."""
+
 MAX_JSON_BYTES: Final = 16 * 1024
 """Most bytes of a body that is JSON: a digest and a type."""
 
@@ -196,8 +199,11 @@ def _small_body(request: Request) -> bytes:
 
 
 def _announced_size(headers: Mapping[str, str]) -> int | None:
+    """What ``Content-Length`` says; more digits than any size has are as good as most of them."""
     text = headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return int(text.lstrip("0")[:_MOST_DIGITS] or "0")
 
 
 def _announced_digest(headers: Mapping[str, str]) -> bytes | None:

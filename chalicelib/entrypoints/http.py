@@ -1,6 +1,6 @@
 """The HTTP function API (docs/protocol.md 2): a request in, a response out."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -54,6 +54,8 @@ class Response(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     stream: Iterable[bytes] | None = None
     """The body in pieces where it is not in ``body``."""
+    repeated: Sequence[tuple[str, str]] = ()
+    """More headers, of which a name may come several times."""
 
 
 class FunctionCall(msgspec.Struct, rename="camel"):
@@ -194,7 +196,13 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         source=source(request.peer, request.headers, deployment.settings.proxies),
     )
     answered = deployment.backend.http(wanted, caller)
-    return Response(answered.status, answered.body, dict(answered.headers), answered.stream)
+    return Response(
+        answered.status,
+        answered.body,
+        dict(answered.headers),
+        answered.stream,
+        answered.repeated,
+    )
 
 
 def version(deployment: Deployment, request: Request) -> Response:  # noqa: ARG001 - a handler

@@ -190,6 +190,7 @@ class TestUpload:
             ({"Digest": f"sha-256={DIGEST[:20]}"}, "InvalidDigest"),
             ({"Content-Length": str(len(TEXT) + 1)}, "ContentLengthMismatch"),
             ({"Content-Length": str(len(TEXT) - 1)}, "ContentLengthMismatch"),
+            ({"Content-Length": "9" * 5000}, "ContentLengthMismatch"),
             ({"Content-Type": "text/\x01plain"}, "InvalidContentType"),
         ],
     )

@@ -20,10 +20,10 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
-from chalicelib.engine.persistence import Persistence
 from local.files import app_routes
 from local.limits import AWS
 from local.server import Handlers, LocalServer, Settings
+from tests.conftest import LogOf
 from tests.entrypoints.deployment import CLOUD_URL, OTHER_KEY, Place, rest_event, token
 from tests.trial import TRACES
 
@@ -38,6 +38,7 @@ class Reply:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: list[str]
 
     @property
     def json(self) -> Any:
@@ -85,7 +86,8 @@ class Port:
         finally:
             connection.close()
         found = {name.lower(): text for name, text in answered.getheaders()}
-        return Reply(answered.status, found, read)
+        cookies = answered.headers.get_all("set-cookie") or []
+        return Reply(answered.status, found, read, cookies)
 
 
 class OneOrigin:
@@ -119,6 +121,7 @@ class OneOrigin:
             answered["statusCode"],
             {name.lower(): value for name, value in answered["headers"].items()},
             base64.b64decode(text) if is_base64 else text.encode(),
+            answered["multiValueHeaders"].get("Set-Cookie", []),
         )
 
 
@@ -131,21 +134,34 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture(autouse=True)
-def place(every_log: Persistence) -> Iterator[Place]:
-    """The site, deployed over a log of each adapter."""
-    yield Place(apps=("tests.apps.site",), persistence=every_log)
+def place() -> Iterator[Place]:
+    """The site, deployed; an origin may deploy it anew, over a log of another adapter."""
+    yield Place(apps=("tests.apps.site",))
     bootstrap._in_use.clear()
 
 
-@pytest.fixture(params=["site port", "main port", "aws", "aws under /http"])
-def origin(request: pytest.FixtureRequest, server: LocalServer) -> Origin:
+ORIGINS = (
+    "site port",
+    "main port",
+    "aws under /http",
+    "aws",
+    "aws, over sqlite",
+    "aws, over dynamodb",
+)
+
+
+@pytest.fixture(params=ORIGINS)
+def origin(request: pytest.FixtureRequest, server: LocalServer, log_of: LogOf) -> Origin:
+    place, _, adapter = request.param.partition(", over ")
+    if adapter:
+        Place(apps=("tests.apps.site",), persistence=log_of(adapter))
     origins: dict[str, Origin] = {
         "site port": Port(server.ports.site),
         "main port": Port(server.ports.main, "/http"),
         "aws": OneOrigin(),
         "aws under /http": OneOrigin("/http"),
     }
-    found: Origin = origins[request.param]
+    found: Origin = origins[place]
     return found
 
 
@@ -324,6 +340,9 @@ class TestHeaders:
     ) -> None:
         assert origin.ask("/exact", headers={"Convex-Client": "me"}).status == 200
 
+    def test_may_come_several_times(self, origin: Origin) -> None:
+        assert origin.ask("/cookies").cookies == ["a=1", "b=2; Path=/"]
+
     def test_let_no_other_site_read_the_answer(self, origin: Origin) -> None:
         reply = origin.ask("/exact", headers={"Origin": "https://a.example"})
 
@@ -401,7 +420,12 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("path", "why"),
-        [("/split", "header 'X-Mark' is not one printable line"), ("/odd", "answered 42")],
+        [
+            ("/split", "header 'X-Mark' is not one printable line"),
+            ("/cookies/split", "header 'Set-Cookie' is not one printable line"),
+            ("/cookies/twice", "header 'x-mark' is in headers and in repeated"),
+            ("/odd", "answered 42"),
+        ],
     )
     def test_in_the_answer_itself_are_bugs_of_the_function(
         self, origin: Origin, path: str, why: str

@@ -1,6 +1,6 @@
 """What an HTTP function is given, and what it answers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -61,16 +61,25 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     """What is answered to an HTTP request; ``stream`` is a body that is never whole in memory.
 
     Where answers cannot stream (on AWS) its pieces are joined, and the limits are the same.
+
+    ``repeated`` are more headers, of which a name may come several times, as that of
+    ``Set-Cookie`` does. A name is in one of the two.
     """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = {}
     stream: Iterable[bytes] | None = None
+    repeated: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def json(
-        cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+        cls,
+        value: Any,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        repeated: Sequence[tuple[str, str]] = (),
     ) -> "Response":
         """Answer with a value: documents and structs as clients see them.
 
@@ -81,12 +90,19 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """
         body = msgspec.json.encode(clean(to_value(value)))
         kind = {"Content-Type": "application/json"}
-        return cls(status=status, body=body, headers={**kind, **(headers or {})})
+        sent = {**kind, **(headers or {})}
+        return cls(status=status, body=body, headers=sent, repeated=repeated)
 
     @classmethod
     def text(
-        cls, text: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+        cls,
+        text: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        repeated: Sequence[tuple[str, str]] = (),
     ) -> "Response":
         """Answer with plain text."""
         kind = {"Content-Type": "text/plain; charset=utf-8"}
-        return cls(status=status, body=text.encode(), headers={**kind, **(headers or {})})
+        sent = {**kind, **(headers or {})}
+        return cls(status=status, body=text.encode(), headers=sent, repeated=repeated)

@@ -176,11 +176,20 @@ def _checked(response: Any, name: str) -> Response:
         raise TypeError(f"{name} returned {type(response).__name__}, not a Response")
     if response.status not in _STATUSES:
         raise ValueError(f"{name} answered {response.status}: a status is from 200 to 599")
-    for header, text in response.headers.items():
+    _check_names(response, name)
+    for header, text in (*response.headers.items(), *response.repeated):
         # One that breaks the line would let its author write the rest of the answer.
         if not (header.isascii() and header.isprintable() and text.isprintable()):
             raise ValueError(f"{name}: header {header!r} is not one printable line")
     return response
+
+
+def _check_names(response: Response, name: str) -> None:
+    """Refuse a name that is in both places: gateways do not agree on what that means."""
+    once = {header.lower() for header in response.headers}
+    for header, _ in response.repeated:
+        if header.lower() in once:
+            raise ValueError(f"{name}: header {header!r} is in headers and in repeated")
 
 
 def _whole(request: Request) -> Request:

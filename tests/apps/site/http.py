@@ -134,6 +134,26 @@ def split(ctx: ActionCtx, request: Request) -> Response:
     return Response(headers={"X-Mark": "a\r\n\r\nb"})
 
 
+@http.get("/cookies")
+def cookies(ctx: ActionCtx, request: Request) -> Response:
+    """Set two cookies."""
+    return Response.text(
+        "set", repeated=[("Set-Cookie", "a=1"), ("set-cookie", "b=2; Path=/")]
+    )
+
+
+@http.get("/cookies/twice")
+def cookies_twice(ctx: ActionCtx, request: Request) -> Response:
+    """Name a header in both places."""
+    return Response(headers={"X-Mark": "a"}, repeated=[("x-mark", "b")])
+
+
+@http.get("/cookies/split")
+def cookies_split(ctx: ActionCtx, request: Request) -> Response:
+    """Answer with a repeated header that would end the headers."""
+    return Response(repeated=[("Set-Cookie", "a=1\r\n\r\nb")])
+
+
 @http.get("/odd")
 def odd(ctx: ActionCtx, request: Request) -> Response:
     """Answer with a status that there is none of."""
