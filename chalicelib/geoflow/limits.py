@@ -53,11 +53,59 @@ RECLAIM_S: Final = 30
 Whoever claims looks for them, too: this is for those who watch, and for when nobody claims.
 """
 
-MAX_ATTEMPTS: Final = 5
-"""How often one execution is handed to workers before it is failed.
+MAX_LOSSES: Final = 5
+"""How many workers one execution may lose before it is failed.
 
 An input that kills its worker would else kill one after the other, for ever.
 """
+
+MAX_TRIES: Final = 20
+"""Most tries that a retry policy may allow."""
+
+MAX_RETRY_DELAY_MS: Final = 24 * 3_600_000.0
+"""Longest wait between two tries, in milliseconds, however often the delay was multiplied."""
+
+MAX_RETRY_FACTOR: Final = 10.0
+"""Most by which each wait between two tries is longer than the one before."""
+
+MIN_TIMEOUT_MS: Final = 1000.0
+"""Shortest timeout of a run, in milliseconds: about how exactly jobs keep their time."""
+
+MAX_TIMEOUT_MS: Final = 30 * 86_400_000.0
+"""Longest timeout of a run, in milliseconds."""
+
+MAX_LOG_LINES_AT_ONCE: Final = 500
+"""Most lines of one batch of a log."""
+
+MAX_LOG_BYTES_AT_ONCE: Final = 256 * 1024
+"""Most bytes of UTF-8 in the messages of one batch: a commit of a few milliseconds."""
+
+MAX_LOG_LINES: Final = 100_000
+"""Most lines that the workers of one execution may log; what comes after them is left out."""
+
+MAX_TAIL: Final = 1000
+"""Most lines that the end of a log has: each is sent again when it changes."""
+
+MAX_STATISTICS_DAYS: Final = 366
+"""Longest window of statistics, in days: so many small documents are read."""
+
+MAX_SCHEDULES: Final = 20
+"""Most schedules of one workflow."""
+
+MAX_CRON_CHARS: Final = 200
+"""Longest cron expression, in characters: room for lists of minutes and hours."""
+
+MAX_SKIPS_KEPT: Final = 20
+"""How many of the runs that a schedule had to leave out it tells of, the latest ones."""
+
+MAX_SLEEP_MS: Final = 366 * 86_400_000.0
+"""Furthest that a schedule's job is put into the future, in milliseconds.
+
+The engine takes jobs up to five years ahead; a cron for 29 February may be eight years away.
+"""
+
+MAX_PREVIEWED: Final = 50
+"""Most times of a cron expression that are shown before it is kept."""
 
 REMOVED_AT_ONCE: Final = 200
 """Most documents that one step of a removal takes away: such a step is a few milliseconds."""

@@ -5,9 +5,10 @@ has the claim ``role: "worker"`` (``python -m local.token --user pdal-1 --role w
 user who is an admin; the holder of the admin key is one by acting as such a caller. Over HTTP
 it is a program with an API key of the scope ``workers``, which admins make.
 
-A worker holds a run by a lease, which each report renews. A lease that expired is held by
-nobody: the run goes to the next worker that asks. Reports of anybody else are refused, and
-so are those about a run that was cancelled, by which its worker learns to stop.
+A worker holds a run by a lease, which each report renews (``leases.py``). A lease that expired
+is held by nobody: the run goes to the next worker that asks. Reports of anybody else are
+refused, and so are those about a run that was cancelled; its worker learns to stop by that, or
+sooner by watching :func:`assignment`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.engine.server import (
-    Conflict,
-    Forbidden,
     Id,
-    Identity,
     MutationCtx,
     NotFound,
     QueryCtx,
@@ -27,13 +25,20 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
-from chalicelib.geoflow.limits import LEASE_MS, MAX_ATTEMPTS, MAX_LISTED
-from chalicelib.geoflow.model.runs import FINISHED, move, overall_progress
+from chalicelib.geoflow.leases import require_lease, require_worker
+from chalicelib.geoflow.limits import LEASE_MS, MAX_LISTED
+from chalicelib.geoflow.model.runs import overall_progress, retry_wait_ms
+from chalicelib.geoflow.queueing import (
+    QUEUE,
+    end,
+    next_run,
+    requeue_lost,
+    try_again,
+)
 from chalicelib.geoflow.schema import (
-    SCOPES_CLAIM,
-    WORKERS_SCOPE,
     Edge,
     Execution,
+    ExecutionStatus,
     Key,
     Message,
     Node,
@@ -42,8 +47,8 @@ from chalicelib.geoflow.schema import (
     Progress,
     Workflow,
     WorkflowVersion,
-    is_admin,
 )
+from chalicelib.geoflow.transitions import moved
 
 
 class Assignment(Struct):
@@ -51,6 +56,7 @@ class Assignment(Struct):
 
     ``lease_expires`` is when the worker must have reported, in ms since the Unix epoch;
     ``lease_ms`` how long each report is good for. ``attempt`` is 1 the first time.
+    ``timeout_ms`` is how long the worker may take in all, null if as long as it reports.
     """
 
     execution_id: Id[Execution]
@@ -62,6 +68,15 @@ class Assignment(Struct):
     attempt: int
     lease_expires: float
     lease_ms: int
+    timeout_ms: float | None
+
+
+class Standing(Struct):
+    """How a run stands that a worker was given: go on while ``status`` is ``running``."""
+
+    status: ExecutionStatus
+    attempt: int
+    error: Message | None
 
 
 @query
@@ -71,35 +86,53 @@ def waiting(ctx: QueryCtx) -> int:
     Runs whose lease has expired are among them within half a minute: see :func:`reclaim`.
     """
     require_worker(ctx)
-    return len(
-        ctx.db.unrestricted.query(Execution.by_status_lease.eq("queued")).take(MAX_LISTED)
-    )
+    return len(ctx.db.unrestricted.query(QUEUE).take(MAX_LISTED))
+
+
+@query
+def assignment(
+    ctx: QueryCtx, execution_id: Id[Execution], worker_id: Key
+) -> Standing | None:
+    """Return how a run stands that this worker has; null if it is the worker's no longer.
+
+    Watch it, and stop when it is null or its status is not ``running``: the run was
+    cancelled, took too long, or is another worker's. Renewing the lease changes nothing here.
+    """
+    worker = require_worker(ctx)
+    run = ctx.db.unrestricted.get(execution_id)
+    if run is None or (run.worker_id, run.worker) != (worker_id, worker.token_identifier):
+        return None
+    return Standing(status=run.status, attempt=run.attempts, error=run.error)
 
 
 @mutation
 def claim(ctx: MutationCtx, worker_id: Key) -> Assignment | None:
-    """Take the run that has waited longest, or return null if none waits.
+    """Take the run that has been due longest, or return null if none is.
 
     ``worker_id`` is a name that the worker chooses, and gives with each report.
     """
     worker = require_worker(ctx)
-    found = _next_run(ctx)
+    requeue_lost(ctx)
+    found = next_run(ctx)
     if found is None:
         return None
-    with ctx.db.unrestricted.edit(found.id) as run:
-        if run.status == "running":
-            move(run, "queued", ctx.now)
-        move(run, "running", ctx.now)
-        run.worker_id, run.worker = worker_id, worker.token_identifier
-        run.lease_expires = ctx.now + LEASE_MS
-        run.attempts += 1
-    return _assignment(ctx, ctx.db.unrestricted.require(found.id))
+    run, version = found
+    with moved(ctx, run.id, "running") as taken:
+        taken.worker_id, taken.worker = worker_id, worker.token_identifier
+        taken.lease_expires = ctx.now + LEASE_MS
+        taken.attempts += 1
+    if taken.timeout_ms is not None:
+        ctx.scheduler.run_after(taken.timeout_ms, time_out, run.id, taken.attempts)
+    return _assignment(taken, version, ctx.now + LEASE_MS)
 
 
 @mutation
 def renew(ctx: MutationCtx, execution_id: Id[Execution], worker_id: Key) -> float:
-    """Hold a run for another while without news of it; return until when, in ms."""
-    _held(ctx, execution_id, worker_id)
+    """Hold a run for another while without news of it; return until when, in ms.
+
+    It is the heartbeat of a worker whose node takes longer than a third of the lease.
+    """
+    require_lease(ctx, execution_id, worker_id)
     expires = ctx.now + LEASE_MS
     ctx.db.unrestricted.patch(execution_id, lease_expires=expires)
     return expires
@@ -121,7 +154,7 @@ def progress(
         NotFound: the run has no such node.
         Conflict, Forbidden: as :func:`complete`.
     """
-    _held(ctx, execution_id, worker_id)
+    require_lease(ctx, execution_id, worker_id)
     with ctx.db.unrestricted.edit(execution_id) as run:
         node = _node(run, node_id)
         node.state, node.progress, node.message = state, progress, message
@@ -140,86 +173,58 @@ def complete(
         Forbidden: another worker holds the run.
         NotFound: there is no such run.
     """
-    _held(ctx, execution_id, worker_id)
-    with ctx.db.unrestricted.edit(execution_id) as run:
-        move(run, "succeeded", ctx.now)
+    require_lease(ctx, execution_id, worker_id)
+    with moved(ctx, execution_id, "succeeded") as run:
         run.outputs, run.progress = outputs, 1.0
 
 
 @mutation
 def fail(
-    ctx: MutationCtx, execution_id: Id[Execution], worker_id: Key, error: Message
+    ctx: MutationCtx,
+    execution_id: Id[Execution],
+    worker_id: Key,
+    error: Message,
+    *,
+    retryable: bool = False,
 ) -> None:
-    """End a run that cannot be done; ``error`` is for its owner to read.
+    """Say that a run could not be done; ``error`` is for its owner to read.
+
+    ``retryable``: it may go better another time. Then it goes back to the queue, to be tried
+    again as the retry policy of its workflow says, until that has no further try.
 
     Raises:
         Conflict, Forbidden, NotFound: as :func:`complete`.
     """
-    _held(ctx, execution_id, worker_id)
-    with ctx.db.unrestricted.edit(execution_id) as run:
-        move(run, "failed", ctx.now)
-        run.error = error
+    held = require_lease(ctx, execution_id, worker_id)
+    wait_ms = retry_wait_ms(held) if retryable else None
+    if wait_ms is None:
+        end(ctx, held, error)
+    else:
+        try_again(ctx, held, error, wait_ms)
+
+
+@internal_mutation
+def time_out(ctx: MutationCtx, execution_id: Id[Execution], attempt: int) -> None:
+    """Fail a run whose worker has had it for as long as its workflow allows."""
+    run = ctx.db.get(execution_id)
+    if run is None or (run.status, run.attempts) != ("running", attempt):
+        return
+    seconds = (run.timeout_ms or 0) / 1000
+    end(ctx, run, f"it took longer than the {seconds:g} s that its workflow allows")
 
 
 @internal_mutation
 def reclaim(ctx: MutationCtx) -> int:
     """Put runs back into the queue whose lease has expired; return how many were found.
 
-    Those that too many workers have lost are failed.
+    Those that have lost too many workers are failed.
     """
-    lost_ones = Execution.by_status_lease.eq("running").lt(ctx.now)
-    expired = ctx.db.unrestricted.query(lost_ones).take(MAX_LISTED)
-    for run in expired:
-        if run.attempts >= MAX_ATTEMPTS:
-            _give_up(ctx, run)
-            continue
-        with ctx.db.unrestricted.edit(run.id) as lost:
-            move(lost, "queued", ctx.now)
-    return len(expired)
+    return requeue_lost(ctx)
 
 
-def require_worker(ctx: QueryCtx) -> Identity:
-    """Return the identity of a caller that may process runs.
-
-    Raises:
-        Unauthenticated: nobody is signed in.
-        Forbidden: the caller is no worker.
-    """
-    identity = ctx.auth.require()
-    scopes = identity.attributes.get(SCOPES_CLAIM)
-    if scopes is not None:
-        if WORKERS_SCOPE not in scopes:
-            raise Forbidden(
-                f"this API key lacks the scope {WORKERS_SCOPE}", scope=WORKERS_SCOPE
-            )
-        return identity
-    if identity.attributes.get("role") != "worker" and not is_admin(ctx):
-        raise Forbidden(
-            'only workers may do this: the token needs the claim role: "worker"'
-        )
-    return identity
-
-
-def _next_run(ctx: MutationCtx) -> Execution | None:
-    db = ctx.db.unrestricted
-    for run in db.query(Execution.by_status_lease.eq("running").lt(ctx.now)):
-        if run.attempts < MAX_ATTEMPTS:
-            return run
-        _give_up(ctx, run)
-    return db.query(Execution.by_status_lease.eq("queued")).first()
-
-
-def _give_up(ctx: MutationCtx, run: Execution) -> None:
-    with ctx.db.unrestricted.edit(run.id) as lost:
-        move(lost, "failed", ctx.now)
-        lost.error = f"{lost.attempts} workers took it on, and none was heard of again"
-
-
-def _assignment(ctx: MutationCtx, run: Execution) -> Assignment:
-    of_version = WorkflowVersion.by_workflow_version.eq(run.workflow_id)
-    version = ctx.db.unrestricted.query(of_version.eq(run.workflow_version)).unique()
-    if version is None or run.lease_expires is None:
-        raise NotFound("the definition of this run is gone", execution=run.id)
+def _assignment(
+    run: Execution, version: WorkflowVersion, lease_expires: float
+) -> Assignment:
     return Assignment(
         execution_id=run.id,
         workflow_id=run.workflow_id,
@@ -228,29 +233,10 @@ def _assignment(ctx: MutationCtx, run: Execution) -> Assignment:
         edges=version.edges,
         inputs=run.inputs,
         attempt=run.attempts,
-        lease_expires=run.lease_expires,
+        lease_expires=lease_expires,
         lease_ms=LEASE_MS,
+        timeout_ms=run.timeout_ms,
     )
-
-
-def _held(ctx: MutationCtx, execution_id: Id[Execution], worker_id: str) -> None:
-    """Refuse a report of a worker that does not hold the run."""
-    worker = require_worker(ctx)
-    run = ctx.db.unrestricted.require(execution_id)
-    if run.status in FINISHED:
-        raise Conflict(
-            f"the execution is {run.status}: stop working on it", status=run.status
-        )
-    if (run.worker_id, run.worker) != (worker_id, worker.token_identifier):
-        raise Forbidden(
-            f"worker {worker_id!r} does not hold this execution", heldBy=run.worker_id
-        )
-    if run.lease_expires is None or run.lease_expires < ctx.now:
-        raise Conflict(
-            "the lease has expired, so that another worker may have the execution: claim"
-            " again",
-            leaseExpired=run.lease_expires,
-        )
 
 
 def _node(run: Execution, node_id: str) -> NodeState:

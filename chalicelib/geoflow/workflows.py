@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from chalicelib.engine.server import (
     UNSET,
@@ -14,17 +14,16 @@ from chalicelib.engine.server import (
     PaginationOptions,
     QueryCtx,
     Unset,
-    internal_mutation,
     mutation,
     query,
 )
-from chalicelib.geoflow.limits import MAX_LISTED, MAX_NAME_CHARS, REMOVED_AT_ONCE
+from chalicelib.geoflow.limits import MAX_LISTED, MAX_NAME_CHARS
 from chalicelib.geoflow.model.definitions import check_definition
 from chalicelib.geoflow.model.names import has_text
+from chalicelib.geoflow.removal import remove_rest
 from chalicelib.geoflow.schema import (
     Description,
     Edges,
-    Execution,
     Name,
     Nodes,
     Permission,
@@ -33,7 +32,6 @@ from chalicelib.geoflow.schema import (
     Workflow,
     WorkflowMember,
     WorkflowStatus,
-    WorkflowVersion,
     caller,
     relation_to,
     require_permission,
@@ -184,26 +182,6 @@ def remove(ctx: MutationCtx, workflow_id: Id[Workflow]) -> None:
     checked_workflow(ctx, "workflows.remove", workflow_id)
     ctx.db.delete(workflow_id)
     ctx.scheduler.run_after(0, remove_rest, workflow_id)
-
-
-@internal_mutation
-def remove_rest(ctx: MutationCtx, workflow_id: Id[Workflow]) -> None:
-    """Remove some of what belonged to a workflow that is gone, and go on until all is."""
-    left = REMOVED_AT_ONCE
-    for rows in _PARTS:
-        for row in ctx.db.query(rows.eq(workflow_id)).take(left):
-            ctx.db.delete(row.id)
-            left -= 1
-    if not left:
-        ctx.scheduler.run_after(0, remove_rest, workflow_id)
-
-
-_PARTS: tuple[Any, ...] = (
-    WorkflowMember.by_workflow_user,
-    WorkflowVersion.by_workflow_version,
-    Execution.by_workflow,
-)
-"""Indexes that begin with a workflow: what is in them goes when the workflow does."""
 
 
 def checked_workflow(

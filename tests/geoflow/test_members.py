@@ -14,7 +14,7 @@ from chalicelib.engine.errors import (
     Unauthenticated,
 )
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import executions, members, users, versions, workflows
+from chalicelib.geoflow import executions, members, removal, users, versions, workflows
 from chalicelib.geoflow.schema import (
     Access,
     Execution,
@@ -266,7 +266,7 @@ class TestRemoval:
     def test_takes_all_that_belongs_to_the_workflow(
         self, backend: TestBackend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(workflows, "REMOVED_AT_ONCE", 3)
+        monkeypatch.setattr(removal, "REMOVED_AT_ONCE", 3)
         alice, bob, workflow = shared(backend, "view")
         other = alice.mutation(workflows.create, "other")
         runs = [alice.mutation(executions.start, workflow) for _ in range(5)]

@@ -17,7 +17,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.server import Id
 from chalicelib.geoflow import executions, users, workers, workflows
-from chalicelib.geoflow.limits import LEASE_MS, MAX_ATTEMPTS, RECLAIM_S
+from chalicelib.geoflow.limits import LEASE_MS, MAX_LOSSES, RECLAIM_S
 from chalicelib.geoflow.schema import Execution
 from testing import Client, TestBackend
 from tests.geoflow.drawings import edges, nodes
@@ -240,12 +240,12 @@ class TestReclaiming:
     ) -> None:
         run = start(alice)
 
-        for _ in range(MAX_ATTEMPTS):
+        for _ in range(MAX_LOSSES):
             worker.mutation(workers.claim, "w1")
             backend.advance(LEASE_MS + RECLAIM_S * 1000)
 
         found = stored(alice, run)
-        assert (found.status, found.attempts) == ("failed", MAX_ATTEMPTS)
+        assert (found.status, found.attempts) == ("failed", MAX_LOSSES)
 
     def test_leaves_runs_alone_that_are_held(
         self, backend: TestBackend, alice: Client, worker: Client
@@ -318,7 +318,7 @@ class TestLease:
         self, backend: TestBackend, alice: Client, worker: Client
     ) -> None:
         poison, harmless = start(alice), start(alice)
-        for number in range(MAX_ATTEMPTS):
+        for number in range(MAX_LOSSES):
             given = worker.mutation(workers.claim, f"w{number}")
             assert given is not None
             assert given.execution_id == poison

@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from chalicelib.engine.server import Conflict
+from chalicelib.geoflow.limits import MAX_RETRY_DELAY_MS
 from chalicelib.geoflow.schema import Execution, ExecutionStatus, Node, NodeState
 
 TRANSITIONS: Final[Mapping[ExecutionStatus, frozenset[ExecutionStatus]]] = MappingProxyType(
     {
         "queued": frozenset({"running", "cancelled"}),
-        # Back to the queue: its worker was lost.
+        # Back to the queue: its worker was lost, or it is to be tried again.
         "running": frozenset({"succeeded", "failed", "cancelled", "queued"}),
         "succeeded": frozenset(),
         "failed": frozenset(),
@@ -42,9 +43,21 @@ def move(run: Execution, to: ExecutionStatus, now_ms: float) -> None:
             run.node_states = [NodeState(node_id=node.node_id) for node in run.node_states]
             run.progress = 0.0
         case "running":
-            run.started = now_ms
+            run.started, run.error = now_ms, None
         case _:
             run.finished, run.lease_expires = now_ms, None
+
+
+def retry_wait_ms(run: Execution) -> float | None:
+    """Return how long to wait after another failure until the next try; None: there is none.
+
+    In milliseconds. The failure in question is not among ``run.failures`` yet.
+    """
+    if run.failures + 1 >= run.retry.tries:
+        return None
+    # The factor is bounded and so is the exponent, by the most tries: this is no overflow.
+    waited = run.retry.delay_ms * run.retry.factor**run.failures
+    return min(waited, MAX_RETRY_DELAY_MS)
 
 
 def fresh_states(nodes: Sequence[Node]) -> list[NodeState]:

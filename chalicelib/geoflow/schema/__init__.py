@@ -15,6 +15,7 @@ from chalicelib.geoflow.schema.api_keys import (
     Scopes,
 )
 from chalicelib.geoflow.schema.credentials import Credential
+from chalicelib.geoflow.schema.execution_days import ExecutionDay
 from chalicelib.geoflow.schema.executions import (
     Execution,
     ExecutionStatus,
@@ -34,6 +35,9 @@ from chalicelib.geoflow.schema.fields import (
     Url,
 )
 from chalicelib.geoflow.schema.idempotency import KeptRequest
+from chalicelib.geoflow.schema.logs import ExecutionLog, LogLevel
+from chalicelib.geoflow.schema.run_policies import RetryPolicy, RunPolicy, Timeout
+from chalicelib.geoflow.schema.schedules import Cron, Schedule, Skip
 from chalicelib.geoflow.schema.users import (
     SCOPES_CLAIM,
     Preferences,
@@ -59,6 +63,7 @@ from chalicelib.geoflow.schema.workflows import (
     WorkflowVersion,
     may,
     member_of,
+    relation_of,
     relation_to,
     relation_to_id,
 )
@@ -71,14 +76,18 @@ __all__ = [
     "AccessKind",
     "ApiKey",
     "Credential",
+    "Cron",
     "Description",
     "Edge",
     "Edges",
     "Execution",
+    "ExecutionDay",
+    "ExecutionLog",
     "ExecutionStatus",
     "KeptRequest",
     "Key",
     "LifetimeDays",
+    "LogLevel",
     "Message",
     "Name",
     "Node",
@@ -90,12 +99,17 @@ __all__ = [
     "Preferences",
     "Progress",
     "Relation",
+    "RetryPolicy",
     "Role",
+    "RunPolicy",
+    "Schedule",
     "Scope",
     "Scopes",
     "SensitiveAccess",
     "Service",
+    "Skip",
     "Tags",
+    "Timeout",
     "Trigger",
     "Url",
     "User",
@@ -109,6 +123,7 @@ __all__ = [
     "is_permitted",
     "may",
     "member_of",
+    "relation_of",
     "relation_to",
     "relation_to_id",
     "relation_to_owner",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from chalicelib.engine.server import Document, Id, PolicyCtx, Struct, index, indexed
 from chalicelib.geoflow.model.permissions import Relation
 from chalicelib.geoflow.schema.fields import Key, Message, Progress
+from chalicelib.geoflow.schema.run_policies import RetryPolicy, Timeout
 from chalicelib.geoflow.schema.users import User, is_caller, is_permitted
 from chalicelib.geoflow.schema.workflows import Workflow, relation_to_id
 
@@ -29,7 +30,11 @@ class Execution(Document, table="executions"):
 
     ``owner`` is who started it. ``worker_id`` is the worker that has it, or had it last, and
     ``worker`` the token identifier it reports with; they hold it until ``lease_expires``.
-    ``attempts`` counts the workers that it was handed to.
+
+    A queued run may be claimed from ``due`` on; while it waits for that it is ``delayed``.
+    ``attempts`` counts the workers that it was handed to, ``failures`` those that reported
+    that it may go better another time, ``losses`` those that were not heard of again.
+    ``retry_of`` is the run that somebody had done again by hand.
     """
 
     workflow_id: Id[Workflow] = indexed()
@@ -47,10 +52,21 @@ class Execution(Document, table="executions"):
     worker_id: Key | None = None
     worker: str | None = None
     lease_expires: float | None = indexed(default=None)
+    delayed: bool = indexed(default=False)
+    due: float = indexed(default=0.0)
     attempts: int = 0
+    failures: int = 0
+    losses: int = 0
+    retry: RetryPolicy = RetryPolicy()
+    timeout_ms: Timeout | None = None
+    retry_of: Id[Execution] | None = None
     by_workflow = index(workflow_id)
+    by_workflow_status = index(workflow_id, status)
+    by_owner = index(owner)
     by_owner_status = index(owner, status)
+    by_status = index(status)
     by_status_lease = index(status, lease_expires)
+    by_queue = index(status, delayed, due)
 
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Ask the matrix."""

@@ -16,6 +16,7 @@ from chalicelib.engine.server import (
 from chalicelib.geoflow.limits import MAX_EDGES, MAX_NODES
 from chalicelib.geoflow.model.permissions import Permission, Relation
 from chalicelib.geoflow.schema.fields import Description, Key, Name, Tags
+from chalicelib.geoflow.schema.run_policies import RunPolicy
 from chalicelib.geoflow.schema.users import User, caller, is_caller, is_permitted
 
 WorkflowStatus = Literal["draft", "active", "archived"]
@@ -61,6 +62,7 @@ class Workflow(Document, table="workflows"):
     tags: Tags
     nodes: Nodes
     edges: Edges
+    run_policy: RunPolicy = RunPolicy()
     by_owner = index(owner)
 
     def can_read(self, ctx: PolicyCtx) -> bool:
@@ -123,9 +125,14 @@ def relation_to(ctx: PolicyCtx, workflow: Workflow) -> Relation:
     if is_caller(ctx, workflow.owner):
         return "owner"
     me = caller(ctx)
-    if me is None:
-        return "none"
-    member = member_of(ctx, workflow.id, me.id)
+    return "none" if me is None else relation_of(ctx, workflow, me)
+
+
+def relation_of(ctx: PolicyCtx, workflow: Workflow, user: User) -> Relation:
+    """What a user is to a workflow, whoever calls: for what runs in their name."""
+    if workflow.owner == user.id:
+        return "owner"
+    member = member_of(ctx, workflow.id, user.id)
     # Who was the owner once and is no longer has no row that says so.
     return "none" if member is None or member.access == "owner" else member.access
 
