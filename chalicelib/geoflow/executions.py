@@ -29,6 +29,7 @@ from chalicelib.geoflow.schema import (
     Workflow,
     caller,
     may,
+    relation_to,
     relation_to_run,
     require_permission,
 )
@@ -137,7 +138,9 @@ def retry(ctx: MutationCtx, execution_id: Id[Execution]) -> Id[Execution]:
             f"the execution is {old.status}: cancel it, or wait until it has finished",
             status=old.status,
         )
-    workflow = checked_workflow(ctx, "workflows.run", old.workflow_id)
+    workflow = ctx.db.require(old.workflow_id)
+    # Who has started a run, and was shut out of its workflow since, may not run it again.
+    require_permission(ctx, "executions.control", relation_to(ctx, workflow))
     return begin(ctx, workflow, me, inputs=old.inputs, trigger=_trigger(ctx), again=old)
 
 

@@ -11,7 +11,15 @@ import pytest
 
 from chalicelib.engine.errors import Forbidden, NotFound, Unauthenticated
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import executions, members, users, versions, workflows
+from chalicelib.geoflow import (
+    executions,
+    logs,
+    members,
+    schedules,
+    users,
+    versions,
+    workflows,
+)
 from chalicelib.geoflow.model.permissions import (
     MATRIX,
     ROLES,
@@ -22,7 +30,7 @@ from chalicelib.geoflow.model.permissions import (
     is_allowed,
     scope_of,
 )
-from chalicelib.geoflow.schema import SCOPES_CLAIM, User, Workflow
+from chalicelib.geoflow.schema import SCOPES_CLAIM, ExecutionLog, User, Workflow
 from testing import Client, TestBackend
 from tests.geoflow.drawings import nodes
 
@@ -59,7 +67,24 @@ def _run(s: Scene) -> Any:
     return s.owner.mutation(executions.start, s.workflow)
 
 
-_PREPARATIONS: Final[Mapping[str, Callable[[Scene], Any]]] = {"run": _run}
+def _ended(s: Scene) -> Any:
+    run = _run(s)
+    s.owner.mutation(executions.cancel, run)
+    with s.backend.db() as db:
+        line = ExecutionLog(execution_id=run, attempt=0, level="info", message="", time=0.0)
+        db.insert(line)
+    return run
+
+
+def _schedule(s: Scene) -> Any:
+    return s.owner.mutation(schedules.create, s.workflow, "0 0 1 1 *")
+
+
+_PREPARATIONS: Final[Mapping[str, Callable[[Scene], Any]]] = {
+    "run": _run,
+    "ended": _ended,
+    "schedule": _schedule,
+}
 """What the owner has made before somebody's role is what is to be tried."""
 
 _PREPARED: dict[TestBackend, dict[str, Any]] = {}
@@ -89,14 +114,22 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
         lambda s: _seen(s.who.query(members.list_, s.workflow) or None),
         lambda s: _seen(s.who.query(versions.list_, s.workflow) or None),
         lambda s: _seen(s.who.query(versions.get, s.workflow, 1)),
+        lambda s: _seen(s.who.query(schedules.get, made(s, "schedule"))),
+        lambda s: _seen(s.who.query(schedules.list_by_workflow, s.workflow) or None),
     ),
     "workflows.change": (
         lambda s: s.who.mutation(workflows.update, s.workflow, name="changed"),
         lambda s: s.who.mutation(versions.publish, s.workflow),
         lambda s: s.who.mutation(versions.restore, s.workflow, 1),
         lambda s: s.who.mutation(workflows.archive, s.workflow),
+        lambda s: s.who.mutation(executions.set_policy, s.workflow, timeout_ms=5_000),
     ),
-    "workflows.run": (lambda s: s.who.mutation(executions.start, s.workflow),),
+    "workflows.run": (
+        lambda s: s.who.mutation(executions.start, s.workflow),
+        lambda s: s.who.mutation(schedules.create, s.workflow, "0 0 1 1 *"),
+        lambda s: s.who.mutation(schedules.update, made(s, "schedule"), enabled=False),
+        lambda s: s.who.mutation(schedules.remove, made(s, "schedule")),
+    ),
     "workflows.share": (
         lambda s: s.who.mutation(
             members.share,
@@ -109,8 +142,17 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     "executions.read": (
         lambda s: _seen(s.who.query(executions.get, made(s, "run"))),
         lambda s: _seen(s.who.query(executions.list_by_workflow, s.workflow) or None),
+        lambda s: _seen(
+            s.who.query(executions.list_by_workflow_page, s.workflow, _PAGE).page or None
+        ),
+        lambda s: _seen(s.who.query(executions.statistics, s.workflow)),
+        lambda s: _seen(s.who.query(logs.tail, made(s, "ended")) or None),
+        lambda s: _seen(s.who.query(logs.list_page, made(s, "ended"), _PAGE).page or None),
     ),
-    "executions.control": (lambda s: s.who.mutation(executions.cancel, made(s, "run")),),
+    "executions.control": (
+        lambda s: s.who.mutation(executions.cancel, made(s, "run")),
+        lambda s: s.who.mutation(executions.retry, made(s, "ended")),
+    ),
 }
 """By permission: what is tried. It succeeds if the matrix says so, and is refused if not."""
 
