@@ -152,6 +152,7 @@ def assemble(
             rates=RateNumbers(
                 settings.known_requests_per_hour, settings.unknown_requests_per_hour
             ),
+            ahead=settings.wake_ahead and settings.store == "dynamodb",
             retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
         ),
         verify=_authenticator(verifier, settings.admin_key or None),

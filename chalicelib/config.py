@@ -79,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         redacted: Whether error texts and log lines are kept from clients.
         log_retention_days: How long the log is kept: 14 days or more; 0 is for ever.
         settle_ms: How long frames of one connection may overtake each other.
+        wake_ahead: Whether the invocation that commits for a socket wakes others itself, and the
+            log's stream passes over those: others see the commit some tenths of a second
+            sooner, for about a tenth more. On DynamoDB only: elsewhere the stream is a call.
         message_bytes: Largest message that the gateway posts to a socket: what a mutation or
             an action may answer there. API Gateway's is 128 KiB; the local server knows its
             own.
@@ -128,6 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redacted: bool = False
     log_retention_days: Annotated[int, msgspec.Meta(ge=0)] = 14
     settle_ms: float = 100
+    wake_ahead: bool = True
     message_bytes: int = 128 * 1024
     max_connection_queries: Annotated[int, msgspec.Meta(gt=0)] = MAX_CONNECTION_QUERIES
     max_user_queries: Annotated[int, msgspec.Meta(gt=0)] = MAX_USER_QUERIES

@@ -52,7 +52,7 @@ from chalicelib.engine.ports import (
 from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
-from chalicelib.engine.sync.conversation import ActionJob, Services
+from chalicelib.engine.sync.conversation import ActionJob, Committed, Services
 from chalicelib.engine.sync.explain import Explainer
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import (
@@ -153,6 +153,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
     ``redacted`` keeps error texts and log lines from them. ``settle_ms`` is 0 where the
     gateway keeps the order of frames. ``code_version`` names the code of this process.
+    ``ahead``: whoever commits for a socket wakes others, before the log's stream reports it.
     """
 
     redacted: bool = False
@@ -164,6 +165,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     retention: Retention = Retention()
     allowance: Allowance = Allowance()
     rates: RateNumbers = RateNumbers()
+    ahead: bool = False
 
 
 def _none_unsent(_connection: str) -> int:
@@ -276,13 +278,19 @@ class Backend:
             hand_over=self._hand_over,
             tick_ms=behaviour.tick_ms,
         )
+        self._fanout.ahead = behaviour.ahead
+        self._report = report
 
     def counted(self) -> Mapping[str, float]:
         """What this process has counted since it began, by the names of metrics."""
         cache = self.runner.cache
         cached = {"CacheHits": cache.hits, "CacheMisses": cache.misses}
         refused = {"ConnectionsOverloaded": self._turnstile.refused}
-        return {**cached, **self._reruns.counts.by_metric(), **refused}
+        wakes = {
+            "SessionsWokenAhead": self._fanout.woken_ahead,
+            "SessionsNotWokenAgain": self._fanout.spared,
+        }
+        return {**cached, **self._reruns.counts.by_metric(), **refused, **wakes}
 
     # -- functions ------------------------------------------------------------------------
 
@@ -341,15 +349,24 @@ class Backend:
     # -- sockets --------------------------------------------------------------------------
 
     def receive(self, connection: str, frame: Frame) -> None:
-        """Take up a message of a client."""
+        """Take up a message of a client; then show others what it has committed."""
+        began_ms = self._ports.clock.now_ms()
         try:
             self._turnstile.message(connection, len(frame.body))
             decode_client(frame.body)
-            self._actors.take_frame(connection, frame)
+            committed = self._actors.take_frame(connection, frame)
         except BadMessage as error:
             self.refuse(connection, f"WSMessageInvalidJson: {error}")
         except Overloaded as error:
             self._actors.end(connection, CLOSE_AGAIN, error.code)
+        else:
+            self._wake_ahead(connection, committed, began_ms)
+
+    def _wake_ahead(self, connection: str, committed: Committed, began_ms: float) -> None:
+        try:
+            self._fanout.wake_ahead(connection, committed, began_ms)
+        except Exception as error:  # noqa: BLE001 - its own session is well; the stream goes on
+            self._report(error, "sync:ahead", connection)
 
     def refuse(self, connection: str, why: str) -> None:
         """Tell a client that it broke the protocol, and end the connection."""

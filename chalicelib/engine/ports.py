@@ -245,6 +245,14 @@ class SessionStore(Protocol):
         """
         ...
 
+    def leases(self, connections: Sequence[str]) -> dict[str, Lease]:
+        """Read several leases together; a session that does not exist is left out.
+
+        Like that of the roster the reading may lag by a moment, and costs half of one that
+        does not.
+        """
+        ...
+
 
 class Subscription(msgspec.Struct, frozen=True, array_like=True, order=True):
     """That a session reads ``interval``, whose keys all begin with ``prefix``.

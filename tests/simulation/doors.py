@@ -39,6 +39,8 @@ class SlowSessions:
         """Take the lease if it is free."""
 
         def effect() -> Acquired:
+            if self.inner.raise_wake(connection, 0).owner is None:
+                self._world.desert()
             got = self.inner.acquire(
                 connection, owner, now_ms=now_ms, deadline_ms=deadline_ms, wake_ts=wake_ts
             )
@@ -50,7 +52,10 @@ class SlowSessions:
 
     def raise_wake(self, connection: str, wake_ts: int) -> Lease:
         """Raise ``wake_ts``."""
-        return self._call(lambda: self.inner.raise_wake(connection, wake_ts))
+        lease = self._call(lambda: self.inner.raise_wake(connection, wake_ts))
+        if wake_ts:
+            self._world.desert()
+        return lease
 
     def leave(self, connection: str, frame: Frame) -> None:
         """Put a frame into the inbox."""
@@ -111,6 +116,10 @@ class SlowSessions:
     def roster(self, shard: int) -> list[tuple[str, Lease]]:
         """Read one part of the roster."""
         return self._call(lambda: self.inner.roster(shard))
+
+    def leases(self, connections: Sequence[str]) -> dict[str, Lease]:
+        """Read several leases, which may change on the way back."""
+        return self._call(lambda: self.inner.leases(connections))
 
 
 class InOrder(set[str]):

@@ -32,13 +32,20 @@ class Faults:
         float,
         "Before an act of a client its socket dies; a prefix of what it sent arrives.",
     ] = 0.03
+    desert: Annotated[
+        float,
+        "Whoever wakes others ahead of the stream dies before it has their lease, or having told "
+        "a holder.",
+    ] = 0.01
     forgotten: Annotated[float, "The hint that a job is due is lost."] = 0.05
 
 
 EXPIRED_MS = 5 * 60 * 1000.0
 """Age at which AWS refuses a signed request: a put that was slept over does not land."""
 
-NONE = Faults(kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0, forgotten=0)
+NONE = Faults(
+    kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0, desert=0, forgotten=0
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

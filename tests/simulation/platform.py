@@ -22,6 +22,8 @@ from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.line import Line
 from chalicelib.engine.log import ORIGIN, Entry
 from chalicelib.engine.ports import Frame, roster_shard
+from chalicelib.engine.sync.conversation import Committed
+from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import Authenticate
 from tests.simulation.blobs import Shelf, SlowBlobs
 from tests.simulation.doors import SlowSessions, SlowSubscriptions
@@ -141,6 +143,7 @@ class Platform:
             settle_ms=profile.settle_ms,
             tick_ms=TICK_MS,
             max_message_bytes=profile.max_message_bytes,
+            ahead=profile.ahead,
             retention=Retention(log_ms=DAY_MS, answers_ms=DAY_MS, tombstones_ms=DAY_MS),
         )
         skew_ms = profile.skew_ms
@@ -154,7 +157,22 @@ class Platform:
         )
         backend.runner.mutations.turns = VirtualTurns(self.world)  # type: ignore[assignment]  # sleeps in virtual time
         backend._committer._line = VirtualLock(self.world)  # type: ignore[assignment]  # likewise
+        if profile.ahead:
+            self._mark_ahead(backend._fanout)
         return backend
+
+    def _mark_ahead(self, fanout: Fanout) -> None:
+        """Let the world know who wakes others ahead of the stream: they may desert."""
+        wake_ahead = fanout.wake_ahead
+
+        def marked(own: str, commits: Committed, began_ms: float) -> None:
+            invocation = self.world.current
+            if invocation is not None:
+                invocation.ahead = True
+                self.world.stats["commits with readers told ahead"] += bool(commits)
+            wake_ahead(own, commits, began_ms)
+
+        fanout.wake_ahead = marked  # type: ignore[method-assign]  # looks at who calls it
 
     # -- invocations ----------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ class Profile:
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``house``: how often the housekeeper comes by day.
     ``take_ms``: how long a client takes for each message, which the gateway then knows of.
+    ``ahead``: whoever commits for a socket wakes others, before the stream reports.
     ``ticks``: the net under crashes is there; without, a lost wake-up stays lost.
     """
 
@@ -54,6 +55,7 @@ class Profile:
     night: bool = False
     house: int = 0
     take_ms: Range | None = None
+    ahead: bool = False
 
 
 CALM = Profile()
@@ -87,6 +89,20 @@ SLOW = replace(CALM, post_ms=(50, 6000), acts=(10, 24), http=12)
 BEHIND = replace(LOCAL, take_ms=(20, 900), think_ms=(0, 60), acts=(8, 20), http=20)
 BARELY_BEHIND = replace(BEHIND, take_ms=(1, 120), http=8, stall=0.3)
 PIECES = replace(CALM, max_message_bytes=2048)
+
+# Committers wake others, or die of it: there is no other way to be woken but the stream. Nobody
+# else commits, and there is no tick, since no lease is left behind.
+AHEAD = replace(CALM, ahead=True, stream_ms=(0, 400), clients=(3, 5))
+DESERTED = replace(
+    AHEAD,
+    faults=replace(NONE, desert=0.5),
+    acts=(2, 6),
+    think_ms=(0, 60),
+    stall=0.3,
+    frame_ms=(0, 20),
+    http=0,
+    appliers=0,
+)
 
 LINE = replace(STORM, small=True, stall=0.1, http=10)
 FAULTY_LINE = replace(FAULTY, small=True, storm=3, acts=(4, 10), http=12)
@@ -144,6 +160,13 @@ PROFILES = {
     "behind": BEHIND,
     "barely behind": BARELY_BEHIND,
     "pieces": PIECES,
+    "ahead": replace(AHEAD, http=12),
+    "deserted": DESERTED,
+    "faulty ahead": replace(FAULTY, ahead=True, stream_ms=(0, 400), clients=(3, 5)),
+    "small ahead": replace(AHEAD, small=True),
+    "dynamodb ahead": replace(
+        AHEAD, dynamodb=True, call_ms=(0.1, 3), handler_ms=(0.1, 4), acts=(4, 10)
+    ),
     "small": replace(CALM, small=True, deploy=True, clients=(3, 5)),
     "faulty small": replace(FAULTY, small=True),
     "small local": replace(LOCAL, small=True),

@@ -34,6 +34,8 @@ class Invocation:
     kind: str
     fragile: bool
     dead: bool = False
+    ahead: bool = False
+    """Whether it wakes others, ahead of the stream."""
 
 
 class World:
@@ -198,6 +200,13 @@ class World:
         self.at(duration_ms, self._resumption(invocation, thread))
         self._hub.switch()
         self._check_alive(invocation)
+
+    def desert(self) -> None:
+        """Let an invocation die that wakes others ahead of the stream, where it holds nothing."""
+        invocation = self.current
+        if invocation is not None and invocation.ahead and self.strikes("desert"):
+            invocation.dead = True
+            raise Killed
 
     def step(self) -> bool:
         """Let others run between two items of one read; true, to stand in a condition."""

@@ -4,7 +4,7 @@ A refused update answers with the item that refused it, so that nobody reads a l
 The items are laid out in :class:`chalicelib.adapters.dynamodb.session_models.SessionItem`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
@@ -227,6 +227,10 @@ class DynamoSessions:
         names = [item["sk"]["S"] for item in self._within(f"roster#{shard}")]
         leases = self._leases(names, consistent=False)
         return [(name, leases.get(name, DEAD)) for name in names]
+
+    def leases(self, connections: Sequence[str]) -> dict[str, Lease]:
+        """Read several leases, a hundred a call, at half the price of the newest."""
+        return self._leases(connections, consistent=False)
 
     def _leases(self, connections: Iterable[str], *, consistent: bool) -> dict[str, Lease]:
         found = self._table.read(map(_lease_key, connections), consistent=consistent)

@@ -1,7 +1,7 @@
 """Sessions in memory: the reference implementation, written to be read."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final
@@ -202,3 +202,8 @@ class MemorySessions:
         """Read the sessions of one shard."""
         with self._lock:
             return [(name, self._lease(name)) for name in sorted(self._roster[shard])]
+
+    def leases(self, connections: Sequence[str]) -> dict[str, Lease]:
+        """Read several leases."""
+        with self._lock:
+            return {c: self._lease(c) for c in connections if c in self._sessions}

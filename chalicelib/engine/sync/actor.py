@@ -18,7 +18,7 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
-from chalicelib.engine.sync.conversation import Conversation, Ended, Services
+from chalicelib.engine.sync.conversation import Committed, Conversation, Ended, Services
 from chalicelib.engine.sync.session import Session
 
 LEASE_MS: Final = 35_000.0
@@ -56,15 +56,20 @@ class Actors:
         self._clock, self._ids, self._services = clock, ids, services
         self._states = _States()
 
-    def take_frame(self, connection: str, frame: Frame) -> None:
-        """Take up a frame: run the session with it, or leave it for whoever runs it now."""
+    def take_frame(self, connection: str, frame: Frame) -> Committed:
+        """Take up a frame: run the session with it, or leave it for whoever runs it now.
+
+        Returns:
+            The mutations that were answered, if it was run and all went well.
+        """
         owner, lease, mine = self._acquire(connection)
         if mine:
-            self._hold(connection, owner, lease, frame)
-        elif not self._ended(connection, lease):
+            return self._hold(connection, owner, lease, frame)
+        if not self._ended(connection, lease):
             self._store.leave(connection, frame)
             # Put first, then counted: whoever sees the count finds the frame.
             self._try(connection, self._store.raise_left(connection))
+        return {}
 
     def leave(self, connection: str, frame: Frame) -> None:
         """Put the answer of an action into the inbox, and run the session if nobody does."""
@@ -75,11 +80,14 @@ class Actors:
                 break
         self._try(connection, self._store.raise_left(connection))
 
-    def wake(self, connection: str, ts: int) -> None:
-        """Have the session look at the log up to ``ts``."""
+    def wake(self, connection: str, ts: int, until_ms: float = float("inf")) -> None:
+        """Have the session look at the log up to ``ts``.
+
+        It is run for ``HOLD_MS``, or until ``until_ms`` if that is sooner, then handed over.
+        """
         owner, lease, mine = self._acquire(connection, wake_ts=ts)
         if mine:
-            self._hold(connection, owner, lease, None)
+            self._hold(connection, owner, lease, None, until_ms=until_ms)
         elif not self._ended(connection, lease):
             # Raised first, then tried: a holder that releases in between sees it.
             self._try(connection, self._store.raise_wake(connection, ts))
@@ -155,9 +163,12 @@ class Actors:
         frame: Frame | None,
         *,
         look: bool = False,
-    ) -> None:
+        until_ms: float = float("inf"),
+    ) -> Committed:
+        """Run the session; return the mutations that it answered, if all went well."""
+        until_ms = min(until_ms, self._clock.now_ms() + HOLD_MS)
         try:
-            self._run(connection, owner, lease, frame, look=look)
+            return self._run(connection, owner, lease, frame, look=look, until_ms=until_ms)
         except (ConnectionGone, PostUnanswered):
             self.end(connection)
         except Ended as ended:
@@ -166,11 +177,18 @@ class Actors:
             # In doubt it is closed: its client comes back and starts clean.
             self._services.report(error, "sync:session", connection)
             self.end(connection, CLOSE_INTERNAL, "InternalServerError")
+        return {}
 
     def _run(
-        self, connection: str, owner: str, lease: Lease, frame: Frame | None, *, look: bool
-    ) -> None:
-        until_ms = self._clock.now_ms() + HOLD_MS
+        self,
+        connection: str,
+        owner: str,
+        lease: Lease,
+        frame: Frame | None,
+        *,
+        look: bool,
+        until_ms: float,
+    ) -> Committed:
         self._services.turnstile.woken(connection)
         session = self._states.get(connection, lease.revision)
         if session is None:
@@ -196,11 +214,11 @@ class Actors:
                 if self._goes_on(talk, saved, late=late):
                     # After the release: sent before, it would find the lease held.
                     self._services.send_wake(connection, 0)
-                return
+                return talk.committed
             lease = self._store.raise_wake(connection, 0)
             if lease.owner != owner or lease.dead:
                 self._ended(connection, lease)
-                return
+                return {}
             talk.lease = msgspec.structs.replace(
                 saved, left=lease.left, wake_ts=lease.wake_ts
             )

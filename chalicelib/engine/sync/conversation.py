@@ -61,6 +61,9 @@ MAX_UNSENT: Final = 2
 Source: docs/protocol.md 4.5, the server that clients know buffers two transitions.
 """
 
+Committed = dict[int, Request]
+"""Mutations that have not failed, by the timestamps of their answers."""
+
 CLOSE_INTERNAL: Final = 1011
 CLOSE_NORMAL: Final = 1000
 CLOSE_AGAIN: Final = 1013
@@ -121,6 +124,7 @@ class Conversation:
         self.session, self.lease = session, lease
         self.changed = self.is_held_up = False
         self.done: list[str] = []
+        self.committed: Committed = {}
         self.end_older: Callable[[list[str]], None] = lambda _: None
         self._waiting: dict[str, Received] = {}
         self._handed: dict[str, Frame] = {}
@@ -299,10 +303,11 @@ class Conversation:
     def _run_mutation(self, request: Mutation) -> None:
         self._require_fresh_token()
         call = Call(request.udf_path, bytes(request.args), self.session.caller)
+        name = Request(self.session.id, request.request_id)
         try:
             outcome = self._services.runner.mutation(
                 call,
-                Request(self.session.id, request.request_id),
+                name,
                 max_value_bytes=self._services.max_message_bytes - RESPONSE_ENVELOPE_BYTES,
             )
         except EngineError as error:
@@ -319,6 +324,8 @@ class Conversation:
         self.lease = msgspec.structs.replace(
             self.lease, wake_ts=max(self.lease.wake_ts, outcome.ts)
         )
+        if outcome.failure is None:
+            self.committed[outcome.ts] = name
 
     def _start_action(self, request: Action) -> None:
         self._require_fresh_token()

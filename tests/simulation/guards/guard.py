@@ -31,10 +31,12 @@ class Edit:
 class Guard:
     """A safeguard: its name, the kind of world that misses it, and how it is taken away.
 
-    ``seeds`` is how many it may take to miss it.
+    ``seeds`` is how many it may take to miss it. ``breaks``: what breaks must be this property,
+    as it is said; empty: any may.
     """
 
     name: str
     profile: str
     edits: tuple[Edit, ...]
     seeds: int = 1500
+    breaks: str = ""

@@ -50,7 +50,7 @@ def seek(
     found: list[tuple[int, int, str]] = []
     for tried, seed in enumerate(seeds, 1):
         said = _broken(guard.profile, seed)
-        if said is not None:
+        if said is not None and said.startswith(guard.breaks):
             until = until if found else time.process_time() + more_s
             found.append((seed, tried, said))
         if len(found) == hits or time.process_time() > until:

@@ -83,6 +83,53 @@ TRANSITIONS = (
         ),
     ),
     Guard(
+        "a new socket is shown the log's end as it is now",
+        "cuts",
+        (
+            Edit(
+                MOVER,
+                "return view if same and enough else self._tail.refresh()",
+                "return view if enough else self._tail.refresh()",
+            ),
+            # It is read again after subscribing, which would hide it from most clients.
+            Edit(MOVER, "head = self._tail.refresh() if fresh else view", "head = view"),
+        ),
+        breaks="time",
+    ),
+    Guard(
+        "the stream wakes whom the committer has not",
+        "deserted",
+        (
+            Edit(
+                FANOUT,
+                "woken = self._wake(self._tail.reported(first, last))",
+                "woken = 0 if self.ahead else self._wake(self._tail.reported(first, last))",
+            ),
+        ),
+    ),
+    Guard(
+        "who was told of a commit has not looked at it yet",
+        "deserted",
+        (
+            Edit(
+                FANOUT,
+                "            return lease.seen >= ts\n",
+                "            return max(lease.seen, lease.wake_ts) >= ts\n",
+            ),
+        ),
+    ),
+    Guard(
+        "a holder who knows nothing of a commit is told",
+        "deserted",
+        (
+            Edit(
+                FANOUT,
+                "return lease.wake_ts >= ts and lease.deadline_ms >= self._clock.now_ms()",
+                "return lease.deadline_ms >= self._clock.now_ms()",
+            ),
+        ),
+    ),
+    Guard(
         "a query whose identity changed is run again",
         "calm",
         (
@@ -114,7 +161,7 @@ TRANSITIONS = (
         (
             Edit(
                 FANOUT,
-                "            self._hand_over(tuple(woken[first : first + WOKEN_BY_JOB]), ts)\n",
+                "            self._hand_over(tuple(connections[first : first + WOKEN_BY_JOB]), ts)\n",
                 "            pass\n",
             ),
         ),
