@@ -6,7 +6,7 @@ played by backends that share nothing but the tables.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -247,11 +247,15 @@ def _of_sockets(on: Deployment, note: str) -> list[Line]:
         _line("mutation over a socket, keys stay", same, trips=3, wru=11),
         _line("mutation over a socket, both keys move", moved, trips=3, wru=11),
         _line("mutation over a socket, insert", made, trips=3, wru=11),
-        *_of_watchers(on, watchers),
+        *_of_watchers(
+            on, watchers, lambda words: send("boards:write", name="board", text=words)
+        ),
     ]
 
 
-def _of_watchers(on: Deployment, watchers: Sequence[str]) -> list[Line]:
+def _of_watchers(
+    on: Deployment, watchers: Sequence[str], write: Callable[[str], Cost]
+) -> list[Line]:
     """Let one session watch, then all: the difference is the cost of the others."""
     one, *others = watchers
 
@@ -268,6 +272,11 @@ def _of_watchers(on: Deployment, watchers: Sequence[str]) -> list[Line]:
         assert len(on.sockets.posted) == posts, on.sockets.posted
         return spent
 
+    def told_ahead(words: str) -> Cost:
+        """A commit over a socket: what follows its answer, and what is left to the stream."""
+        spent = write(words)
+        return Cost(Spent(), spent.ended - spent.answered, on.tell())
+
     for board in ("board", "other"):
         told(board, "0", 0)
     nobody, beside = told("board", "1", 0), told("other", "1", 0)
@@ -275,15 +284,23 @@ def _of_watchers(on: Deployment, watchers: Sequence[str]) -> list[Line]:
     told("board", "2", 1)
     pushed, looked = told("board", "3", 1), told("board", "3", 0)
     aside = told("other", "2", 0) - beside
+    ahead = told_ahead("a")
     for name in others:
         subscribe(name)
     told("board", "4", len(watchers))
     push = _each(told("board", "5", len(watchers)) - pushed, len(others))
     wake = _each(told("board", "5", 0) - looked, len(others))
+    more = told_ahead("b")
+    push_ahead = Cost(
+        Spent(),
+        _each(more.ended - ahead.ended, len(others)),
+        _each(more.stream - ahead.stream, len(others)),
+    )
     return [
         _line("subscribe to one query", subscribed, trips=3, rru=3),
         _line("first push of a commit to a client", _of_stream(pushed - nobody)),
         _line("push to one client, result shared", _of_stream(push), trips=3, wru=3),
+        _line("the same, by who committed over a socket", push_ahead, wru=3),
         _line("wake, result unchanged", _of_stream(wake), trips=2, wru=2),
         _line("commit beside what a session reads", _of_stream(aside), trips=0, wru=0),
     ]

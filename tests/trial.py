@@ -105,6 +105,7 @@ class Trial:
         addresses: Addresses = NOWHERE,
         observe: Callable[[str, Statistics], None] = lambda _path, _statistics: None,
         allowance: Allowance | None = None,
+        ahead: bool = False,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         self.sockets: LimitedSockets = (
@@ -138,6 +139,7 @@ class Trial:
                 redacted=redacted,
                 max_message_bytes=max_message_bytes,
                 allowance=allowance or Allowance(),
+                ahead=ahead,
             ),
             verify=self._verify,
             report=lambda error, _path, _request_id: self.reported.append(error),

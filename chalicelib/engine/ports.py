@@ -292,8 +292,11 @@ class SubscriptionIndex(Protocol):
         """Forget every subscription of a connection."""
         ...
 
-    def match(self, keys: Iterable[IndexKey]) -> set[str]:
-        """Connections with an interval that holds one of ``keys``."""
+    def match(self, keys: Iterable[IndexKey], *, newest: bool = True) -> set[str]:
+        """Connections with an interval that holds one of ``keys``.
+
+        Not ``newest`` it may lag by a moment, and costs half.
+        """
         ...
 
 

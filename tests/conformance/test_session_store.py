@@ -495,3 +495,26 @@ class TestEnlisting:
 
         assert len(crowd) > 100
         assert sorted(name for name, _ in listed) == sorted(crowd)
+
+
+class TestLeases:
+    def test_are_read_together(self, store: SessionStore) -> None:
+        take(store)
+        store.raise_wake("c", 7)
+        store.condemn("dead")
+
+        found = store.leases(["c", "dead", "nobody"])
+
+        assert found["c"] == look(store)
+        assert found["dead"].dead
+        assert set(found) == {"c", "dead"}
+
+    def test_of_nobody_are_none(self, store: SessionStore) -> None:
+        assert store.leases([]) == {}
+
+    def test_may_be_more_than_one_call_takes(self, store: SessionStore) -> None:
+        names = [f"c{number}" for number in range(101)]
+        for name in names[::50]:
+            store.acquire(name, "me", now_ms=NOW, deadline_ms=DEADLINE)
+
+        assert sorted(store.leases(names)) == ["c0", "c100", "c50"]

@@ -84,6 +84,13 @@ class TestMatch:
 
         assert found == {"all", "ann", "ann at 5"}
 
+    def test_finds_at_half_the_price_what_has_long_been_there(
+        self, subscriptions: SubscriptionIndex
+    ) -> None:
+        subscriptions.add([equal("ann", "ann"), equal("bob", "bob")])
+
+        assert subscriptions.match([row("ann")], newest=False) == {"ann"}
+
     def test_finds_a_document_by_its_id(self, subscriptions: SubscriptionIndex) -> None:
         other = ID[:-1] + b"\xff"
         subscriptions.add([point("one"), point("other", other)])

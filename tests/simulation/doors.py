@@ -10,6 +10,7 @@ from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.engine.log import IndexKey
 from chalicelib.engine.ports import Acquired, Frame, Lease, Subscription, roster_shard
 from chalicelib.engine.sync.subscriptions import in_order
+from tests.simulation.faults import HABITS
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -166,8 +167,10 @@ class SlowSubscriptions:
         self._world.pause()
         self.remove(in_order(self._held.get(connection, ())))
 
-    def match(self, keys: Iterable[IndexKey]) -> set[str]:
-        """Look the keys up one after another."""
+    def match(self, keys: Iterable[IndexKey], *, newest: bool = True) -> set[str]:
+        """Look the keys up one after another; an old reading may miss somebody."""
         found = InOrder()
         self._each(sorted(set(keys)), lambda key: found.update(self.inner.match([key])))
+        if found and not newest and self._world.chance(HABITS.old_read):
+            found.discard(self._world.random.choice(sorted(found)))
         return found

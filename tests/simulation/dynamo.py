@@ -1,6 +1,6 @@
 """DynamoDB as the adapters see it: single items are atomic, and nothing else is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -95,6 +95,7 @@ class TornDynamo:
         reverse: bool = False,
         limit: int | None = None,
         start: Item | None = None,
+        consistent: bool = True,
     ) -> tuple[list[Item], Item | None]:
         """Read one page: what is written meanwhile may be in it, or may not."""
         world = self._world
@@ -110,6 +111,8 @@ class TornDynamo:
             found = {
                 k: i for k, i in found.items() if (k < after if reverse else k > after)
             }
+        if not consistent:
+            found = self._perhaps_old(table, plain(values[condition.split(" ")[2]]), found)
         keys = sorted(found, reverse=reverse)
         length = len(keys) if limit is None else min(limit, len(keys))
         if length and world.chance(HABITS.short_page):
@@ -117,6 +120,12 @@ class TornDynamo:
         world.pause()
         page = [found[key] for key in keys[:length]]
         return page, page[-1] if length < len(keys) or (page and length == limit) else None
+
+    def _perhaps_old(
+        self, table: str, partition: Any, found: Mapping[Any, Item]
+    ) -> dict[Any, Item]:
+        read = {k: self._tables.get_perhaps_old(table, (partition, k)) for k in found}
+        return {key: item for key, item in read.items() if item is not None}
 
     def _matching(self, table: str, text: str, values: Item) -> Iterator[tuple[Any, Item]]:
         holds = condition(text)

@@ -97,8 +97,8 @@ class TornDynamoSubscriptions(DynamoSubscriptions):
         self._table = _InOrder(client, "subscriptions", WorldClock(world))
 
     @override
-    def match(self, keys: Iterable[IndexKey]) -> set[str]:
-        return super().match(sorted(set(keys)))
+    def match(self, keys: Iterable[IndexKey], *, newest: bool = True) -> set[str]:
+        return super().match(sorted(set(keys)), newest=newest)
 
 
 class _InOrder(ItemTable):

@@ -90,8 +90,8 @@ BEHIND = replace(LOCAL, take_ms=(20, 900), think_ms=(0, 60), acts=(8, 20), http=
 BARELY_BEHIND = replace(BEHIND, take_ms=(1, 120), http=8, stall=0.3)
 PIECES = replace(CALM, max_message_bytes=2048)
 
-# Committers wake others, or die of it: there is no other way to be woken but the stream. Nobody
-# else commits, and there is no tick, since no lease is left behind.
+# Committers wake others before the stream does. "Deserted": they die of it, where they hold no
+# lease, so that no tick is needed: what they leave undone, the stream alone does.
 AHEAD = replace(CALM, ahead=True, stream_ms=(0, 400), clients=(3, 5))
 DESERTED = replace(
     AHEAD,

@@ -113,6 +113,7 @@ class DynamoClient:
         reverse: bool = False,
         limit: int | None = None,
         start: Item | None = None,
+        consistent: bool = True,
     ) -> tuple[list[Item], Item | None]:
         """Read one page: its items, and the key after which the next one starts."""
         clauses: dict[str, Any] = {} if limit is None else {"Limit": limit}
@@ -124,7 +125,7 @@ class DynamoClient:
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
             ScanIndexForward=not reverse,
-            ConsistentRead=True,
+            ConsistentRead=consistent,
             **clauses,
         )
         items: list[Item] = answer["Items"]

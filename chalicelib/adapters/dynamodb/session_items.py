@@ -79,7 +79,9 @@ class ItemTable:
             return refused.item or {}, False
         return item, True
 
-    def query(self, partition: Attribute, prefix: str = "") -> Iterator[Item]:
+    def query(
+        self, partition: Attribute, prefix: str = "", *, consistent: bool = True
+    ) -> Iterator[Item]:
         """Read all items of a partition whose sort key begins with ``prefix``."""
         condition, values = "pk = :pk", {":pk": partition}
         if prefix:
@@ -87,16 +89,20 @@ class ItemTable:
             values[":prefix"] = {"S": prefix}
         start: Item | None = None
         while True:
-            items, start = self._client.query(self._name, condition, values, start=start)
+            items, start = self._client.query(
+                self._name, condition, values, start=start, consistent=consistent
+            )
             yield from items
             if start is None:
                 return
 
-    def query_together(self, partitions: Iterable[Attribute]) -> list[list[Item]]:
+    def query_together(
+        self, partitions: Iterable[Attribute], *, consistent: bool
+    ) -> list[list[Item]]:
         """Read all items of several partitions at the same time."""
 
         def reading(partition: Attribute) -> Callable[[], list[Item]]:
-            return lambda: list(self.query(partition))
+            return lambda: list(self.query(partition, consistent=consistent))
 
         return self._client.together([reading(partition) for partition in partitions])
 

@@ -71,14 +71,14 @@ class DynamoSubscriptions:
         self._table.write(delete_of(_key(*row)) for row in rows)
         self._table.write(delete_of({"pk": item["pk"], "sk": item["sk"]}) for item in lists)
 
-    def match(self, keys: Iterable[IndexKey]) -> set[str]:
+    def match(self, keys: Iterable[IndexKey], *, newest: bool = True) -> set[str]:
         """Look into the partitions of all prefixes of ``keys``, several at a time."""
         places: dict[bytes, list[bytes]] = {}
         for index, key in keys:
             for prefix in prefixes(key):
                 places.setdefault(self._partition(index, prefix), []).append(key)
         partitions: list[Attribute] = [{"B": partition} for partition in places]
-        readings = self._table.query_together(partitions)
+        readings = self._table.query_together(partitions, consistent=newest)
         return {
             item["sk"]["S"].rpartition("#")[0]
             for items, wanted in zip(readings, places.values(), strict=True)

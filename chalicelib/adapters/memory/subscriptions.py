@@ -77,8 +77,9 @@ class MemorySubscriptions:
             for subscription in self._held.pop(connection, ()):
                 self._remove(subscription)
 
-    def match(self, keys: Iterable[IndexKey]) -> set[str]:
-        """Find the connections that read one of ``keys``."""
+    def match(self, keys: Iterable[IndexKey], *, newest: bool = True) -> set[str]:
+        """Find the connections that read one of ``keys``; nothing lags here."""
+        del newest
         found: set[str] = set()
         trees = self._trees
         with self._lock:

@@ -108,17 +108,6 @@ TRANSITIONS = (
         ),
     ),
     Guard(
-        "who was told of a commit has not looked at it yet",
-        "deserted",
-        (
-            Edit(
-                FANOUT,
-                "            return lease.seen >= ts\n",
-                "            return max(lease.seen, lease.wake_ts) >= ts\n",
-            ),
-        ),
-    ),
-    Guard(
         "a holder who knows nothing of a commit is told",
         "deserted",
         (
