@@ -90,6 +90,24 @@ check: $(VENV)/.dev-ready ## Check format, lint, types and layers
 bench: $(VENV)/.dev-ready ## Print the numbers of the benchmarks
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
+CHECKOV := $(VENV)/checkov/bin/checkov
+
+.PHONY: package validate cost
+package: $(VENV)/.dev-ready ## Build what STAGE= (dev, staging, prod) deploys into out/: bundle and templates
+	@exec $(BIN)/python -m infra.build $(if $(filter command,$(origin STAGE)),--stage '$(STAGE)')
+
+validate: $(VENV)/.dev-ready $(CHECKOV) ## Hold the templates to cfn-lint, checkov, moto and our own laws
+	@exec $(BIN)/python -W ignore -m infra.validate --checkov '$(CHECKOV)'
+
+cost: $(VENV)/.dev-ready ## Print what the deployment costs a month; ARGS='--help' for loads
+	@exec $(BIN)/python -m infra.cost $(ARGS)
+
+# In an environment of its own: it pins an older boto3.
+$(CHECKOV): | $(BIN)/python
+	@echo 'Installing checkov into $(VENV)/checkov …' >&2
+	@$(BIN)/python -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 >&2
+
 .PHONY: clean
 clean: ## Remove what the commands made, but not the data
 	@rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -74,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         kms_endpoint: A KMS API other than AWS's own.
         outside: Where actions and webhooks may send requests: ``public`` is https to the
             Internet alone; ``loopback`` is that, http, and this machine, for the local server.
+        edge_secret: What the distribution in front shows with each request, 32 characters or
+            more: then the address that it reports is the caller's. Empty: there is none.
         auth_providers: JSON list of providers besides those of the apps.
         code_version: Names the code; a new one has all live queries run again.
         redacted: Whether error texts and log lines are kept from clients.
@@ -126,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kms_key: str = ""
     kms_endpoint: str = ""
     outside: Literal["public", "loopback"] = "public"
+    edge_secret: str = ""
     auth_providers: tuple[Provider, ...] = ()
     code_version: str = ""
     redacted: bool = False

@@ -17,15 +17,18 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import yaml  # type: ignore[import-untyped]
+from chalice.package import TemplateDeepMerger, YAMLTemplateSerializer
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The directory of ``app.py``."""
 
-STAGES: Final = ("dev", "prod")
+STAGES: Final = ("dev", "staging", "prod")
 """Stages that ``.chalice/config.json`` describes."""
 
-MERGE: Final = ROOT / "infra" / "app.merge.yaml"
+MERGED: Final = (ROOT / "infra/app.merge.yaml", ROOT / "infra/watch.merge.yaml")
+"""What is merged over Chalice's template: the functions and queues; how they are watched."""
+
 _SOURCES: Final = ("app.py", "chalicelib", ".chalice")
 _NOT_SOURCES: Final = shutil.ignore_patterns(
     "__pycache__", "deployed", "deployments", "venv"
@@ -95,8 +98,11 @@ def transformed(sam: dict[str, Any]) -> dict[str, Any]:
 
 
 def _package(stage: str, project: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    merge = out / "merge.yaml"
+    merge.write_text(_one_merge(stage))
     command = [sys.executable, "-c", _CHALICE, "--project-dir", str(project), "package"]
-    command += ["--stage", stage, "--merge-template", str(MERGE), str(out)]
+    command += ["--stage", stage, "--merge-template", str(merge), str(out)]
     run = subprocess.run(  # noqa: S603 - every word of it is ours
         command,
         env=_environment(),
@@ -107,6 +113,17 @@ def _package(stage: str, project: Path, out: Path) -> None:
     )
     if run.returncode:
         raise BuildFailed(run.stdout + run.stderr)
+
+
+def _one_merge(stage: str) -> str:
+    """Chalice takes one file to merge: put ours into one, and say which stage it is."""
+    chalice = YAMLTemplateSerializer()
+    one: dict[str, Any] = {}
+    for path in MERGED:
+        one = TemplateDeepMerger().merge(chalice.load_template(path.read_text()), one)
+    one["Parameters"]["StageName"]["Default"] = stage
+    text: str = chalice.serialize_template(one)
+    return text
 
 
 def _environment() -> dict[str, str]:

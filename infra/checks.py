@@ -166,6 +166,20 @@ def check_functions(app: Template) -> Iterator[str]:
             yield f"{name}: runs on when API Gateway has given up"
 
 
+def check_alarms(app: Template) -> Iterator[str]:
+    """Every queue of what was given up, the stream and the heartbeat have an alarm that tells."""
+    alarms = dict(_of_type(app, "AWS::CloudWatch::Alarm"))
+    for name, alarm in alarms.items():
+        told = alarm["Properties"].get("AlarmActions"), alarm["Properties"].get("OKActions")
+        if told != ([{"Ref": "AlarmTopic"}], [{"Ref": "AlarmTopic"}]):
+            yield f"{name}: rings, or stops, and nobody hears of it"
+    watched = json.dumps([alarm["Properties"]["Dimensions"] for alarm in alarms.values()])
+    queues = dict(_of_type(app, "AWS::SQS::Queue"))
+    for name in (*queues, "CommitLog", "Heartbeat"):
+        if f'"{name}' not in watched:
+            yield f"{name}: nobody watches it"
+
+
 def check_gateways(app: Template) -> Iterator[str]:
     """Changes of routes go live; CloudFront may stand in front."""
     stage = app["Resources"]["WebsocketAPIStage"]["Properties"]

@@ -8,7 +8,8 @@ import pytest
 
 from infra.build import ROOT, build_templates
 from infra.checks import check_buckets, check_policies, check_tables
-from infra.validate import DATA, check_app, lint, load, problems
+from infra.edge_checks import check_edge
+from infra.validate import DATA, EDGE, check_app, lint, load, problems
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -128,10 +129,50 @@ def stream(resources: dict[str, Any]) -> dict[str, Any]:
         lambda it: it["RestAPI"]["Properties"]["EndpointConfiguration"].update(
             Types=["EDGE"]
         ),
+        lambda it: it.pop("DeadJobsAlarm"),
+        lambda it: it.pop("StreamLagAlarm"),
+        lambda it: it["HeartbeatAlarm"]["Properties"].pop("AlarmActions"),
     ],
 )
 def test_an_app_that_loses_something_is_found(app: dict[str, Any], change: Change) -> None:
     assert list(check_app(changed(app, change)))
+
+
+def distribution(resources: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = resources["Distribution"]["Properties"]["DistributionConfig"]
+    return options
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda it: distribution(it)["CacheBehaviors"].reverse(),
+        lambda it: distribution(it)["CacheBehaviors"].pop(0),
+        lambda it: distribution(it)["CacheBehaviors"][0].pop("FunctionAssociations"),
+        lambda it: distribution(it)["CacheBehaviors"][0].update(TargetOriginId="rest"),
+        lambda it: distribution(it)["DefaultCacheBehavior"].update(TargetOriginId="pages"),
+        lambda it: distribution(it)["DefaultCacheBehavior"].update(AllowedMethods=["GET"]),
+        lambda it: distribution(it)["DefaultCacheBehavior"].update(
+            CachePolicyId="658327ea-f89d-4fab-a63d-7e88639e58f6"
+        ),
+        lambda it: distribution(it)["DefaultCacheBehavior"].update(
+            OriginRequestPolicyId="216adef6-5c7f-47e4-b989-5492eafa07d3"
+        ),
+        lambda it: distribution(it)["DefaultCacheBehavior"].update(
+            ViewerProtocolPolicy="allow-all"
+        ),
+        lambda it: distribution(it)["Origins"][0].pop("OriginCustomHeaders"),
+        lambda it: distribution(it)["Origins"][1].update(OriginPath="/dev"),
+        lambda it: distribution(it)["Origins"][1]["CustomOriginConfig"].update(
+            OriginProtocolPolicy="match-viewer"
+        ),
+    ],
+)
+def test_an_edge_that_leads_astray_is_found(change: Change) -> None:
+    edge = load(EDGE)
+
+    assert list(check_edge(edge)) == []
+    assert list(check_edge(changed(edge, change)))
 
 
 class TestPolicies:
