@@ -13,7 +13,7 @@ import msgspec
 from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.adapters.telemetry import Telemetry
-from chalicelib.config import Settings, from_environment
+from chalicelib.config import Settings, check_on_aws, from_environment
 from chalicelib.engine.auth import (
     Caller,
     Credential,
@@ -298,6 +298,7 @@ def _on_aws(found: Settings) -> Deployment:
     from chalicelib.adapters.apigateway import ApiGateway  # noqa: PLC0415 - heavy
     from chalicelib.adapters.sqs import SqsJobQueue  # noqa: PLC0415 - heavy
 
+    check_on_aws(found, os.environ)
     return assemble(
         found,
         stores=dynamodb_stores(found),

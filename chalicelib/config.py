@@ -29,6 +29,10 @@ MIN_LOG_RETENTION_DAYS: Final = 14
 """Fewest days that the log is kept: it names what else goes by then (docs/retention.md)."""
 
 
+MIN_SECRET_CHARS: Final = 32
+"""Fewest characters of a secret that two parts of a deployment share: 128 bits in hex."""
+
+
 class BadSetting(EngineError):
     """An environment variable has a value that makes no sense."""
 
@@ -75,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         outside: Where actions and webhooks may send requests: ``public`` is https to the
             Internet alone; ``loopback`` is that, http, and this machine, for the local server.
         edge_secret: What the distribution in front shows with each request, 32 characters or
-            more: then the address that it reports is the caller's. Empty: there is none.
+            more. Then ``proxies`` are believed only by requests that show it.
         auth_providers: JSON list of providers besides those of the apps.
         code_version: Names the code; a new one has all live queries run again.
         redacted: Whether error texts and log lines are kept from clients.
@@ -97,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         unknown_requests_per_hour: Those of one address of callers that are not known.
         proxies: How many proxies of the deployment's own stand before API Gateway or the local
             server, each of which adds to ``X-Forwarded-For`` whom it serves: 1 with
-            CloudFront. Then nothing else may reach the server.
+            CloudFront. Without ``edge_secret`` nothing else may reach the server then.
     """
 
     store: Store = "sqlite"
@@ -146,6 +150,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxies: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
+        if 0 < len(self.edge_secret) < MIN_SECRET_CHARS:
+            raise BadSetting(
+                f"GEOFLOW_EDGE_SECRET has {len(self.edge_secret)} characters: it takes"
+                f" {MIN_SECRET_CHARS}, as of openssl rand -hex 32"
+            )
         if 0 < self.log_retention_days < MIN_LOG_RETENTION_DAYS:
             raise BadSetting(
                 f"GEOFLOW_LOG_RETENTION_DAYS is {self.log_retention_days}: it is 0, for"
@@ -161,6 +170,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def instance_name(self) -> str:
         """What stands before the bar of the admin key."""
         return self.admin_key.partition("|")[0] or f"geoflow-{self.stage}"
+
+
+NEEDED_ON_AWS: Final = (
+    "files_bucket",
+    "jobs_queue_url",
+    "secret",
+    "table_prefix",
+    "wakes_queue_url",
+    "websocket_endpoint",
+)
+"""Settings without which a deployment on AWS would lose what it is asked to do."""
+
+
+def check_on_aws(found: Settings, environment: Mapping[str, str]) -> None:
+    """Refuse to serve on AWS without all that it takes.
+
+    Raises:
+        BadSetting: a variable is not set; the message names all that are missing.
+    """
+    missing = [
+        f"GEOFLOW_{name.upper()}"
+        for name in NEEDED_ON_AWS
+        if not environment.get(f"GEOFLOW_{name.upper()}")
+    ]
+    if missing:
+        raise BadSetting(
+            f"{', '.join(missing)}: not set, and a deployment on AWS needs it; the stack's"
+            " template sets it (infra/app.merge.yaml)"
+        )
+    if found.store != "dynamodb":
+        raise BadSetting(f"GEOFLOW_STORE is {found.store}: on AWS it is dynamodb")
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -106,7 +105,8 @@ DURATION_MS: Final[Mapping[str, float]] = MappingProxyType(
 )
 """How long functions of 1 GB run, in ms: assumed, not measured on AWS."""
 
-Units = Counter[str]
+Units = dict[str, float]
+"""How much of each priced unit."""
 
 
 def counted() -> Mapping[str, tuple[float, float]]:
@@ -122,29 +122,35 @@ def _units(line: Line) -> tuple[float, float]:
 
 def units(load: Load, costs: Mapping[str, tuple[float, float]]) -> Units:
     """How much of each priced unit a month of ``load`` takes."""
-    used: Units = Counter(FIXED)
     mutations = load.mutations_per_s * SECONDS
     queries, http = load.queries_per_s * SECONDS, load.http_per_s * SECONDS
     pushes = mutations * load.watchers
-    for what, times in (
-        ("query, cached", queries * 0.9 + http * 0.9),
-        ("query, warm, one range ≤ 4 KB", queries * 0.1 + http * 0.1),
-        ("mutation over HTTP, keys stay", http),
-        ("mutation over a socket, keys stay", mutations),
-        ("push to one client, result shared", pushes),
-    ):
-        read, written = costs[what]
-        used.update(read_unit=read * times, write_unit=written * times)
-    used.update(_requests(queries, http, mutations, pushes, load))
-    used.update(
-        table_gb=load.table_gb,
-        backup_gb=load.table_gb,
-        file_gb=load.file_gb,
-        edge_gb=load.download_gb,
-        file_get=load.download_gb * 1000,
+    done = {
+        "query, cached": (queries + http) * 0.9,
+        "query, warm, one range ≤ 4 KB": (queries + http) * 0.1,
+        "mutation over HTTP, keys stay": http,
+        "mutation over a socket, keys stay": mutations,
+        "push to one client, result shared": pushes,
+    }
+    used = _sum(
+        FIXED,
+        {"read_unit": sum(costs[what][0] * times for what, times in done.items())},
+        {"write_unit": sum(costs[what][1] * times for what, times in done.items())},
+        _requests(queries, http, mutations, pushes, load),
+        {
+            "table_gb": load.table_gb,
+            "backup_gb": load.table_gb,
+            "file_gb": load.file_gb,
+            "file_get": load.download_gb * 1000,
+            "edge_gb": load.download_gb,
+        },
     )
-    used.update(log_gb=used["invocation"] * load.log_bytes / 1e9)
-    return used
+    return _sum(used, {"log_gb": used["invocation"] * load.log_bytes / 1e9})
+
+
+def _sum(*parts: Mapping[str, float]) -> Units:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: sum(part.get(name, 0) for part in parts) for name in names}
 
 
 def _requests(
@@ -172,13 +178,10 @@ def _requests(
     }
 
 
-def bill(used: Units) -> dict[str, float]:
-    """What a month's units cost, in USD by service."""
-    by_service: Counter[str] = Counter()
-    for name, amount in used.items():
-        price = PRICES[name]
-        by_service[price.service] += price.usd * amount  # type: ignore[assignment]
-    return dict(sorted(by_service.items(), key=lambda item: -item[1]))
+def bill(used: Mapping[str, float]) -> dict[str, float]:
+    """What a month's units cost, in USD by service, the dearest first."""
+    asked = ({PRICES[name].service: PRICES[name].usd * n} for name, n in used.items())
+    return dict(sorted(_sum(*asked).items(), key=lambda item: -item[1]))
 
 
 def table(loads: Mapping[str, Load], costs: Mapping[str, tuple[float, float]]) -> str:

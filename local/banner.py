@@ -9,9 +9,23 @@ from local.identity import issue_token
 ANEW: Final = "--anew"
 """Argument of a server that was started before, and told all of this then."""
 
+DEVELOPERS: Final = "local"
+"""The stage in which a developer reads the output; elsewhere it goes into a log."""
+
 
 def greeting(settings: Settings) -> str:
-    """The addresses, a developer's token and the next step."""
+    """The addresses and the next step; to a developer, a token too."""
+    next_step = _for_a_developer if settings.stage == DEVELOPERS else _for_an_operator
+    return f"""\
+GeoFlow backend, {_kept(settings)}
+  functions and sync   {settings.cloud_url}
+  HTTP endpoints       {settings.site_url}
+  serving              {", ".join(settings.apps)}
+
+{next_step(settings)}"""
+
+
+def _for_a_developer(settings: Settings) -> str:
     token = issue_token(
         Path(settings.data),
         "developer",
@@ -20,16 +34,17 @@ def greeting(settings: Settings) -> str:
         email="developer@example.com",
     )
     return f"""\
-GeoFlow backend, {_kept(settings)}
-  functions and sync   http://{settings.host}:{settings.port}
-  HTTP endpoints       http://{settings.host}:{settings.site_port}
-  serving              {", ".join(settings.apps)}
-
 A token, good for a day (another user: make -s token USER=alice):
   {token}
 
 Next, in a second terminal:  make demo
 Stop with Ctrl-C."""
+
+
+def _for_an_operator(settings: Settings) -> str:
+    return f"""\
+A token of its own provider, for a user: python -m local.token --user alice
+The key for npx convex: {Path(settings.data) / "admin_key"}"""
 
 
 def _kept(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Final
 
 HTTP_PREFIX: Final = "/http"
@@ -44,3 +45,18 @@ def source(peer: str, headers: Mapping[str, str], proxies: int) -> str:
     """
     hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
     return hops[-1 - proxies] if proxies and len(hops) > proxies else peer
+
+
+EDGE_HEADER: Final = "x-geoflow-edge"
+"""By it the distribution in front is known (infra/edge.yaml)."""
+
+
+def believed(proxies: int, headers: Mapping[str, str], edge_secret: str) -> int:
+    """How many of ``proxies`` to believe: none, if a request does not show the edge's secret.
+
+    Who speaks to API Gateway itself could else write any address into ``X-Forwarded-For``.
+    """
+    shown = headers.get(EDGE_HEADER, "")
+    if edge_secret and not compare_digest(shown.encode(), edge_secret.encode()):
+        return 0
+    return proxies

@@ -18,7 +18,13 @@ from chalicelib.engine.functions.calls import Call, Kind
 from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.sync.messages import ts_text, ts_value
-from chalicelib.entrypoints.addresses import address, app_path, source
+from chalicelib.entrypoints.addresses import (
+    EDGE_HEADER,
+    address,
+    app_path,
+    believed,
+    source,
+)
 from chalicelib.entrypoints.cors import cors, preflight
 from chalicelib.entrypoints.faults import BadJsonBody, fault
 from chalicelib.entrypoints.formats import Format, check_client, choose_format, formatted
@@ -185,15 +191,18 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         caller = _caller(deployment, request)
     except EngineError as error:
         caller = Unverified(error.told)
+    settings = deployment.settings
+    proxies = believed(settings.proxies, request.headers, settings.edge_secret)
+    headers = {k: v for k, v in request.headers.items() if k != EDGE_HEADER}
     wanted = AppRequest(
         method=request.method,
         path=app_path(request.path),
         query=request.query,
-        headers=request.headers,
+        headers=headers,
         body=request.body,
-        url=address(request.path, request.query_string, request.headers),
+        url=address(request.path, request.query_string, headers),
         stream=request.stream,
-        source=source(request.peer, request.headers, deployment.settings.proxies),
+        source=source(request.peer, headers, proxies),
     )
     answered = deployment.backend.http(wanted, caller)
     return Response(

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.bootstrap import addresses
-from chalicelib.config import DEFAULT_PORT, BadSetting, Settings, from_environment
+from chalicelib.config import (
+    DEFAULT_PORT,
+    NEEDED_ON_AWS,
+    BadSetting,
+    Settings,
+    check_on_aws,
+    from_environment,
+)
 from chalicelib.engine.auth import CustomJwtProvider, OidcProvider
 from chalicelib.engine.functions.addresses import Addresses
 
@@ -105,3 +112,30 @@ class TestTheRetentionOfTheLog:
     def test_is_refused_when_it_is_shorter(self, days: str) -> None:
         with pytest.raises(BadSetting, match="GEOFLOW_LOG_RETENTION_DAYS"):
             from_environment({"GEOFLOW_LOG_RETENTION_DAYS": days})
+
+
+class TestOnAws:
+    WHOLE = {f"GEOFLOW_{name.upper()}": "x" for name in NEEDED_ON_AWS} | {
+        "GEOFLOW_STORE": "dynamodb"
+    }
+
+    def test_all_that_it_takes_is_enough(self) -> None:
+        check_on_aws(from_environment(self.WHOLE), self.WHOLE)
+
+    @pytest.mark.parametrize("name", NEEDED_ON_AWS)
+    def test_what_is_missing_is_named(self, name: str) -> None:
+        lacking = {**self.WHOLE, f"GEOFLOW_{name.upper()}": ""}
+
+        with pytest.raises(BadSetting, match=f"^GEOFLOW_{name.upper()}: not set"):
+            check_on_aws(from_environment(lacking), lacking)
+
+    def test_a_store_of_one_machine_is_refused(self) -> None:
+        wrong = {**self.WHOLE, "GEOFLOW_STORE": "sqlite"}
+
+        with pytest.raises(BadSetting, match="GEOFLOW_STORE is sqlite"):
+            check_on_aws(from_environment(wrong), wrong)
+
+
+def test_a_secret_of_the_edge_that_can_be_guessed_is_refused() -> None:
+    with pytest.raises(BadSetting, match="GEOFLOW_EDGE_SECRET has 5 characters"):
+        from_environment({"GEOFLOW_EDGE_SECRET": "guess"})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.entrypoints.addresses import source
+from chalicelib.entrypoints.addresses import believed, source
 from tests.entrypoints.deployment import Place, call
 
 SPOOFED = {"X-Forwarded-For": "192.0.2.9", "Forwarded": "for=192.0.2.9"}
@@ -43,3 +43,21 @@ def test_an_http_function_sees_the_address_that_the_gateway_reports() -> None:
     answer = call("GET", "/http/who", headers=SPOOFED)
 
     assert json.loads(answer.body)["source"] == "203.0.113.1"
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown", "proxies"),
+    [
+        ("", "", 1),
+        ("e" * 32, "e" * 32, 1),
+        # Somebody who has found API Gateway's own address, and poses as the edge.
+        ("e" * 32, "", 0),
+        ("e" * 32, "é" * 32, 0),
+    ],
+)
+def test_a_proxy_is_believed_if_it_shows_the_edges_secret(
+    secret: str, shown: str, proxies: int
+) -> None:
+    headers = {"x-geoflow-edge": shown} if shown else {}
+
+    assert believed(1, headers, secret) == proxies
