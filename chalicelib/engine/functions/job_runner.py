@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.errors import EngineError
+from chalicelib.engine.errors import EngineError, IndexNotReady
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.job_calls import JobCalls, decoded
@@ -85,7 +85,10 @@ class JobRunner:
         outcome = self._runner.mutation(call)
         self._say(job.path, outcome.log_lines)
         if outcome.failure is not None:
-            self._own.mutate("fail", job=job.id, error=outcome.failure.reason)
+            if isinstance(outcome.failure.error, IndexNotReady):
+                self._put_off(job)  # that will pass, as an error of the system does
+            else:
+                self._own.mutate("fail", job=job.id, error=outcome.failure.reason)
             return 0.0
         return msgspec.json.decode(outcome.value or b"0", type=float)
 
@@ -119,6 +122,10 @@ class JobRunner:
         If even that does not work, the sweep finds it.
         """
         self._report(why, job.path, self._runner.new_request_id())
+        self._put_off(job)
+
+    def _put_off(self, job: DueJob) -> None:
+        """Have a job run later, unless that does not work either."""
         try:
             self._own.mutate("postpone", job=job.id, runs=job.runs)
         except EngineError as again:

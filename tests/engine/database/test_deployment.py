@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.engine.auth import AdminIdentity
 from chalicelib.engine.database.catalogue import building
 from chalicelib.engine.database.schema_steps import BACKFILL_ROWS
 from chalicelib.engine.errors import IndexNotReady, IndexUnknown, NotDeployed
@@ -113,6 +114,27 @@ class TestANewIndex:
 
         assert list(building(held)) == [("items", "by_label_and_group")]
         assert later.query("items:groups", label="x") == ["a"]
+
+    def test_has_jobs_that_query_it_wait_until_it_is_ready(self) -> None:
+        trial = Trial()
+        trial.mutate("items:add", group="a", label="x")
+        later = Trial(beside=trial, packages=NEXT)
+        later.engine.deploy("next", wait_ms=-1)
+        relabel = {"path": "items:relabel", "args": {"old": "x", "new": "z"}}
+        now_ms = later.clock.now_ms()
+        later.mutate("_system/jobs:schedule", AdminIdentity(), **relabel, at=now_ms)
+
+        later.tell()
+        later.clock.wait_ms(1000)
+        later.run_jobs()
+        before = trial.query("items:list", group="a")
+        later.engine.deploy("next")
+        later.tell()
+        later.clock.wait_ms(60_000)
+        later.run_jobs()
+
+        assert (before, trial.query("items:list", group="a")) == (["x"], ["z"])
+        assert [type(error) for error in later.reported] == [IndexNotReady]
 
     def test_serves_mutations_of_new_code(self) -> None:
         trial = Trial()
