@@ -329,7 +329,11 @@ class Writer:
             del self.recent[oldest]
 
     def _fail(self, group: Sequence[_Pending], error: EngineError) -> None:
-        """Refuse ``group``, and all that was submitted behind it: their place is gone."""
+        """Refuse ``group``, and all that was submitted behind it: their place is gone.
+
+        Readers have seen nothing of it: SQLite shows them the frames of a commit when they are
+        synced, and not before.
+        """
         self.cache.clear()  # what is in the file is not known for certain
         with self._lock:
             behind = list(self._pending.values())[len(group) :]
