@@ -514,6 +514,12 @@ class TableUnknown(EngineError):
     code = "TableUnknown"
 
 
+class ActionTimedOut(EngineError):
+    """An action asked for something after its time was over."""
+
+    code = "ActionTimedOut"
+
+
 class IndexNotReady(EngineError):
     """An index is still being built and cannot be queried yet."""
 

@@ -154,6 +154,7 @@ def deployed(iam: Iam) -> Iterator[Aws]:
                 "tests.apps.files",
                 "tests.apps.errands",
                 "tests.apps.clockwork",
+                "tests.apps.clockwork_first",
                 "tests.apps.counted",
             ),
             stage="test",

@@ -11,6 +11,7 @@ from chalicelib.engine.auth import Caller, Identity, Unverified, user_of
 from chalicelib.engine.auth.seen import SIGNED_IN, Claims, watched
 from chalicelib.engine.database.documents import Reader, Writer
 from chalicelib.engine.errors import (
+    ActionTimedOut,
     OutsideNotConfigured,
     SecretsNotConfigured,
     Unauthenticated,
@@ -26,6 +27,7 @@ from chalicelib.engine.functions.storage import (
     FileReader,
     FileWriter,
 )
+from chalicelib.engine.limits import MAX_ACTION_S
 from chalicelib.engine.outside import Outside
 from chalicelib.engine.secrets import SecretBox
 
@@ -42,6 +44,7 @@ _NONCE_BYTES: Final = 16
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Part = TypeVar("Part")
 
 
 class Auth:
@@ -212,9 +215,11 @@ class Reach(msgspec.Struct, frozen=True):
 class ActionCtx:
     """The context of an action: it may do anything, and has no database of its own.
 
+    It serves an action for ten minutes. What is asked of it afterwards raises ActionTimedOut:
+    whoever waited was answered meanwhile, and nothing more is to come of the action.
+
     Attributes:
         addresses: Where clients reach this deployment.
-        scheduler: Calls for later; each is scheduled at once.
     """
 
     def __init__(
@@ -228,9 +233,33 @@ class ActionCtx:
         reach: Reach = Reach(),  # noqa: B008 - frozen
         addresses: Addresses = Addresses(),  # noqa: B008 - frozen
     ) -> None:
-        self.auth, self.log, self.scheduler = auth, log, scheduler
-        self.storage, self.addresses, self._reach = storage, addresses, reach
+        self.auth, self.log, self.addresses = auth, log, addresses
+        self._scheduler, self._storage, self._reach = scheduler, storage, reach
         self._calls, self._clock = calls, clock
+        self._until_ms = clock() + MAX_ACTION_S * 1000
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Calls for later; each is scheduled at once."""
+        return self._in_time(self._scheduler)
+
+    @property
+    def storage(self) -> ActionFiles:
+        """The stored files."""
+        return self._in_time(self._storage)
+
+    def _in_time(self, part: Part) -> Part:
+        """Give out a part of this context, while the action may run.
+
+        Raises:
+            ActionTimedOut: it has run for too long.
+        """
+        if self._clock() > self._until_ms:
+            raise ActionTimedOut(
+                f"an action may run for {MAX_ACTION_S:.0f} seconds; this one has run for longer,"
+                " and can call nothing more: let it schedule the rest"
+            )
+        return part
 
     @property
     def secrets(self) -> SecretBox:
@@ -263,19 +292,19 @@ class ActionCtx:
         self, function: "QueryFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run a query at the newest timestamp."""
-        result: R = self._calls.query(function, args, kwargs)
+        result: R = self._in_time(self._calls).query(function, args, kwargs)
         return result
 
     def run_mutation(
         self, function: "MutationFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run a mutation in a transaction of its own."""
-        result: R = self._calls.mutation(function, args, kwargs)
+        result: R = self._in_time(self._calls).mutation(function, args, kwargs)
         return result
 
     def run_action(
         self, function: "ActionFunction[P, R]", /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run another action, here and now."""
-        result: R = self._calls.action(function, args, kwargs)
+        result: R = self._in_time(self._calls).action(function, args, kwargs)
         return result

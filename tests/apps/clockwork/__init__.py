@@ -1,1 +1,1 @@
-"""An app with crons of every kind."""
+"""What crons run, and one table; the crons of its versions are apps beside it."""

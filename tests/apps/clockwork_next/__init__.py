@@ -1,1 +1,1 @@
-"""The clockwork's next version: other crons over the same table."""
+"""The crons of the next version of the clockwork, over the same table and functions."""

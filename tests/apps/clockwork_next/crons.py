@@ -1,7 +1,7 @@
 """One cron is as before, one has another schedule, one is new; the others are gone."""
 
 from chalicelib.engine.server import Crons
-from tests.apps.clockwork_next import ticks
+from tests.apps.clockwork import ticks
 
 crons = Crons()
 crons.interval("interval", 90, ticks.tick, name="interval")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from chalicelib.engine.errors import Conflict, StorageUnavailable
+from chalicelib.engine.errors import ActionTimedOut, Conflict, StorageUnavailable
+from chalicelib.engine.functions.log_lines import Log
+from chalicelib.engine.limits import MAX_ACTION_S
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.server import ActionCtx
+from tests.apps.trial import calls
 from tests.apps.trial.calls import RUNS
 from tests.trial import Interrupted, Trial, user, value
 
@@ -100,3 +106,39 @@ def test_what_could_be_retried_is_the_failure_of_an_action_since_nobody_will() -
     assert (response["type"], response["success"]) == ("ActionResponse", False)
     assert "node 7" not in response["result"]
     assert RUNS == ["a"]
+
+
+class TestTime:
+    """An action has ten minutes."""
+
+    ASKED: tuple[Callable[[ActionCtx], object], ...] = (
+        lambda ctx: ctx.run_query(calls.constant),
+        lambda ctx: ctx.run_mutation(calls.nothing),
+        lambda ctx: ctx.run_action(calls.run, name="late"),
+        lambda ctx: ctx.scheduler.run_after(0, calls.nothing),
+        lambda ctx: ctx.storage.generate_upload_url(),
+    )
+
+    def test_is_enough_up_to_the_last_second(self) -> None:
+        trial = Trial()
+        ctx = trial.engine._actions.context(None, Log())
+
+        trial.clock.wait_ms(MAX_ACTION_S * 1000)
+
+        assert ctx.run_query(calls.constant) == 42
+
+    @pytest.mark.parametrize(
+        "ask", ASKED, ids=["query", "mutation", "action", "schedule", "file"]
+    )
+    def test_that_is_over_lets_nothing_more_be_done(
+        self, ask: Callable[[ActionCtx], object]
+    ) -> None:
+        trial = Trial()
+        ctx = trial.engine._actions.context(None, Log())
+        head = trial.engine.head()
+
+        trial.clock.wait_ms(MAX_ACTION_S * 1000 + 1)
+
+        with pytest.raises(ActionTimedOut, match="may run for 600 seconds"):
+            ask(ctx)
+        assert (trial.engine.head(), RUNS) == (head, [])

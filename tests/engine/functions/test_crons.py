@@ -28,7 +28,8 @@ from chalicelib.engine.server import Crons
 from tests.apps.clockwork import ticks
 from tests.backend import TestBackend
 
-APP, NEXT = "tests.apps.clockwork", "tests.apps.clockwork_next"
+APP = ("tests.apps.clockwork", "tests.apps.clockwork_first")
+NEXT = ("tests.apps.clockwork", "tests.apps.clockwork_next")
 MINUTE_MS, DAY_MS = 60_000.0, 86_400_000.0
 
 
@@ -58,11 +59,11 @@ def crons(backend: TestBackend) -> dict[str, CronJob]:
     return {cron.name: cron for cron in held}
 
 
-def deployed(backend: TestBackend, package: str) -> None:
+def deployed(backend: TestBackend, packages: tuple[str, ...]) -> None:
     """Deploy another version, and let it serve from now on."""
     before = backend.engine
     after = Backend(
-        Registry([package]),
+        Registry(packages),
         before._ports,
         behaviour=Behaviour(settle_ms=0),
         verify=backend._verify,
@@ -155,7 +156,7 @@ class TestNextTimes:
 
 class TestDeployed:
     def test_an_interval_runs_at_once_and_then_keeps_its_beat(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         began_ms = backend.clock.now_ms()
 
         backend.run_jobs()
@@ -165,7 +166,7 @@ class TestDeployed:
         assert found == [0, 90, 180, 270, 360]
 
     def test_others_run_at_their_times_of_day(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
 
         backend.advance(minutes=60 * 24)
 
@@ -179,7 +180,7 @@ class TestDeployed:
         assert runs(backend, "weekly") == runs(backend, "monthly") == []
 
     def test_go_on_after_a_failure(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
 
         backend.advance(minutes=25)
 
@@ -190,7 +191,7 @@ class TestDeployed:
         assert failing.next_run - last.scheduled_time == 600_000
 
     def test_go_on_after_a_run_was_called_off(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         backend.run_jobs()
         waiting = crons(backend)["interval"]
 
@@ -203,7 +204,7 @@ class TestDeployed:
         assert len(runs(backend, "interval")) == 2
 
     def test_leave_out_what_was_missed_while_nobody_served(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         backend.run_jobs()
         backend.clock.wait_ms(3 * DAY_MS)
         backend._jobs._waiting.clear()
@@ -215,7 +216,7 @@ class TestDeployed:
         assert len(runs(backend, "daily")) == 1
 
     def test_show_what_runs_when(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         backend.run_jobs()
 
         cron = crons(backend)["interval"]
@@ -231,7 +232,7 @@ class TestDeployed:
 
 class TestTheNextDeployment:
     def test_adds_changes_and_removes_and_leaves_alone(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         backend.advance(minutes=10)
         before = crons(backend)
 
@@ -247,7 +248,7 @@ class TestTheNextDeployment:
         assert len(runs(backend, "new")) == 24
 
     def test_waits_for_a_run_that_is_under_way(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         hourly = crons(backend)["hourly"]
         backend.clock.wait_ms(hourly.next_run - backend.clock.now_ms())
         claim = backend.system.call("_system/jobs:claim", "mutation", job=hourly.job)
@@ -262,7 +263,7 @@ class TestTheNextDeployment:
         assert crons(backend)["new"] == new
 
     def test_of_the_same_code_writes_nothing(self) -> None:
-        backend = TestBackend(APP)
+        backend = TestBackend(*APP)
         backend.run_jobs()
         head = backend.engine.head()
 

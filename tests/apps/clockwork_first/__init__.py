@@ -1,0 +1,1 @@
+"""The first crons of the clockwork."""
