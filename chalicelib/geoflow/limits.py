@@ -172,3 +172,38 @@ MAX_KEPT_ANSWER_CHARS: Final = 200_000
 
 SWEEP_S: Final = 3600
 """How often requests are forgotten that may no longer be repeated, in seconds."""
+
+MAX_WEBHOOKS_PER_USER: Final = 20
+"""Most webhooks of one user: each event of theirs is a document and a job for each."""
+
+DELIVERY_S: Final = 10.0
+"""How long one attempt of a delivery may take, in seconds. Source: issue 5, webhooks."""
+
+DELIVERY_PAUSES_MS: Final = (
+    10_000,
+    60_000,
+    300_000,
+    1_800_000,
+    7_200_000,
+    21_600_000,
+    54_000_000,
+)
+"""Pauses between the attempts of a delivery, in milliseconds: 8 attempts in 23.6 hours.
+
+The first ones outlast a restart of the receiver, the last a night until somebody looks.
+"""
+
+PAUSE_JITTER: Final = 0.1
+"""By which share a pause may be longer: what failed together is not tried together."""
+
+FAILING_MS: Final = 3 * 24 * 3600 * 1000
+"""How long all attempts of a webhook have failed when it is disabled, in milliseconds."""
+
+DELIVERY_KEPT_MS: Final = 30 * 24 * 3600 * 1000
+"""How long deliveries can be looked at and replayed, in milliseconds."""
+
+OVERDUE_MS: Final = 3600 * 1000
+"""How late an attempt is when its job must have been lost: then it gets another one."""
+
+MAX_TOLD_CHARS: Final = 1000
+"""How much of an error of a run a webhook is told, in characters."""

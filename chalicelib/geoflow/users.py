@@ -22,6 +22,7 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
+from chalicelib.geoflow.events import emit_user
 from chalicelib.geoflow.limits import MAX_NAME_CHARS, MAX_URL_CHARS
 from chalicelib.geoflow.model.names import has_text
 from chalicelib.geoflow.schema import (
@@ -117,7 +118,13 @@ def current_user(ctx: MutationCtx) -> User:
         Unauthenticated: nobody is signed in.
     """
     identity = ctx.auth.require()
-    return caller(ctx) or ctx.db.require(ctx.db.insert(_user_of(identity)))
+    return caller(ctx) or _made(ctx, identity)
+
+
+def _made(ctx: MutationCtx, identity: Identity) -> User:
+    made = ctx.db.require(ctx.db.insert(_user_of(identity)))
+    emit_user(ctx, made)
+    return made
 
 
 def _has_other_admin(ctx: QueryCtx, user_id: Id[User]) -> bool:

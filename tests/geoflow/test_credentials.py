@@ -316,6 +316,7 @@ class TestReseal:
         backend.advance(seconds=1)
 
         assert (first.resealed, first.refused, first.is_done) == (1, 1, False)
+        assert backend.errors == []
         after = [stored(backend, each).sealed for each in made]
         assert [a != b for a, b in zip(after, before, strict=True)] == [True] * 5
         assert after[1] == b"broken"

@@ -1,0 +1,393 @@
+"""Webhooks: addresses that are told of events, by requests that are signed.
+
+What takes an address or makes a secret is an action: the address is looked up first, and the
+secret is sealed before anything is committed. ``deliveries.py`` does the telling.
+"""
+
+from __future__ import annotations
+
+import secrets as chance
+from typing import Final
+
+from chalicelib.engine.server import (
+    UNSET,
+    ActionCtx,
+    AddressRefused,
+    Conflict,
+    Id,
+    MutationCtx,
+    NotFound,
+    Page,
+    PaginationOptions,
+    QueryCtx,
+    RateLimited,
+    RequestFailed,
+    Struct,
+    Unset,
+    ValidationFailed,
+    action,
+    internal_mutation,
+    mutation,
+    query,
+)
+from chalicelib.geoflow.deliveries import new_event_id, queue, queue_again, remove_all
+from chalicelib.geoflow.limits import MAX_LISTED, MAX_WEBHOOKS_PER_USER, SEALING_MS
+from chalicelib.geoflow.schema import (
+    Credential,
+    DeliveryStatus,
+    Events,
+    Name,
+    Permission,
+    User,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookUrl,
+    caller,
+    relation_to_owner,
+    require_permission,
+)
+from chalicelib.geoflow.secrets import SealedSecret, seal
+from chalicelib.geoflow.users import current_user
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what a secret begins with
+_SECRET_BYTES: Final = 32
+
+
+class WebhookInfo(Struct):
+    """What may be known of a webhook: all but its secret. Times are in ms."""
+
+    webhook_id: Id[Webhook]
+    owner: Id[User]
+    name: str
+    url: str
+    events: list[WebhookEvent]
+    enabled: bool
+    credential_id: Id[Credential] | None
+    created: float
+    rotated: float | None
+    failing_since: float | None
+    disabled_reason: str | None
+
+
+class Made(Struct):
+    """A webhook, and the secret that bodies are signed with, which is shown only now."""
+
+    webhook_id: Id[Webhook]
+    secret: str
+
+
+class Reserved(Struct):
+    """A webhook that waits for its secret."""
+
+    webhook_id: Id[Webhook]
+    owner: Id[User]
+
+
+@query
+def list_(ctx: QueryCtx) -> list[WebhookInfo]:
+    """Return the caller's webhooks, newest first."""
+    me = _reader(ctx)
+    if me is None:
+        return []
+    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(_is_sealed)
+    return [_info(each) for each in mine.take(MAX_LISTED)]
+
+
+@query
+def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[WebhookInfo]:
+    """Return the caller's webhooks, newest first, a page at a time."""
+    me = _reader(ctx)
+    if me is None:
+        return Page(page=[], is_done=True, continue_cursor="")
+    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(_is_sealed)
+    return mine.paginate(pagination_opts).map(_info)
+
+
+@query
+def get(ctx: QueryCtx, webhook_id: Id[Webhook]) -> WebhookInfo | None:
+    """Return what is known of a webhook; null if there is none that the caller may see."""
+    found = ctx.db.get(webhook_id)
+    return None if found is None or not _is_sealed(found) else _info(found)
+
+
+@action
+def create(
+    ctx: ActionCtx,
+    name: Name,
+    url: WebhookUrl,
+    events: Events,
+    credential_id: Id[Credential] | None = None,
+) -> Made:
+    """Have an address told of events; return the secret, which is shown only now.
+
+    A credential goes along as ``Authorization: Bearer``.
+
+    Raises:
+        RateLimited: the caller has 20 webhooks.
+        ValidationFailed: requests are not sent to such an address; the message says why.
+    """
+    _check_address(ctx, url)
+    reserved = ctx.run_mutation(reserve, name, url, events, credential_id)
+    secret = _new_secret()
+    sealed = seal(ctx, "webhook", reserved.owner, reserved.webhook_id, secret)
+    ctx.run_mutation(keep, reserved.webhook_id, sealed)
+    return Made(webhook_id=reserved.webhook_id, secret=secret)
+
+
+@action
+def update(
+    ctx: ActionCtx,
+    webhook_id: Id[Webhook],
+    name: Name | Unset = UNSET,
+    url: WebhookUrl | Unset = UNSET,
+    events: Events | Unset = UNSET,
+    credential_id: Id[Credential] | Unset | None = UNSET,
+) -> None:
+    """Change what is given; a credential of null removes it.
+
+    Raises:
+        NotFound, Forbidden: as :func:`rotate_secret`.
+        ValidationFailed: requests are not sent to such an address; the message says why.
+    """
+    if url is not UNSET:
+        _check_address(ctx, url)
+    ctx.run_mutation(change, webhook_id, name, url, events, credential_id)
+
+
+@action
+def rotate_secret(ctx: ActionCtx, webhook_id: Id[Webhook]) -> Made:
+    """Sign with another secret from now on; return it, which is shown only now.
+
+    Raises:
+        NotFound: there is no webhook that the caller may see.
+        Forbidden: the caller may see it, and no more.
+    """
+    owner = ctx.run_mutation(check_change, webhook_id)
+    secret = _new_secret()
+    ctx.run_mutation(keep, webhook_id, seal(ctx, "webhook", owner, webhook_id, secret))
+    return Made(webhook_id=webhook_id, secret=secret)
+
+
+@mutation
+def enable(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
+    """Tell a webhook of events again; it is as if it had never failed."""
+    _checked(ctx, "webhooks.change", webhook_id)
+    ctx.db.patch(webhook_id, enabled=True, failing_since=None, disabled_reason=None)
+
+
+@mutation
+def disable(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
+    """Tell a webhook of nothing until it is enabled; what is under way is cancelled."""
+    _checked(ctx, "webhooks.change", webhook_id)
+    ctx.db.patch(webhook_id, enabled=False)
+
+
+@mutation
+def remove(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
+    """Remove a webhook for good, with its deliveries."""
+    _checked(ctx, "webhooks.remove", webhook_id)
+    ctx.db.delete(webhook_id)
+    ctx.scheduler.run_after(0, remove_all, webhook_id)
+
+
+@mutation
+def send_test(ctx: MutationCtx, webhook_id: Id[Webhook]) -> Id[WebhookDelivery]:
+    """Send an event of type ``test``; return its delivery, to watch.
+
+    Raises:
+        Conflict: the webhook is disabled.
+    """
+    webhook = _enabled(_checked(ctx, "webhooks.change", webhook_id))
+    return queue(ctx, webhook, "test", new_event_id(ctx), {"webhookId": webhook_id})
+
+
+@query
+def deliveries(
+    ctx: QueryCtx,
+    webhook_id: Id[Webhook],
+    pagination_opts: PaginationOptions,
+    status: DeliveryStatus | None = None,
+) -> Page[WebhookDelivery]:
+    """Return what a webhook was told, newest first; ``status`` leaves those that have it.
+
+    Nothing, if there is no such webhook that the caller may see.
+    """
+    ctx.auth.require()
+    if ctx.db.get(webhook_id) is None:
+        return Page(page=[], is_done=True, continue_cursor="")
+    # Who may see the webhook may see each of them: no policy is asked of each.
+    db = ctx.db.unrestricted
+    if status is None:
+        found = db.query(WebhookDelivery.by_webhook.eq(webhook_id))
+    else:
+        found = db.query(WebhookDelivery.by_webhook_status.eq(webhook_id).eq(status))
+    return found.order("desc").paginate(pagination_opts)
+
+
+@query
+def get_delivery(ctx: QueryCtx, delivery_id: Id[WebhookDelivery]) -> WebhookDelivery | None:
+    """Return one delivery; null if there is none that the caller may see."""
+    return ctx.db.get(delivery_id)
+
+
+@mutation
+def replay(ctx: MutationCtx, delivery_id: Id[WebhookDelivery]) -> Id[WebhookDelivery]:
+    """Send once more what was sent, as a delivery of its own with the same event id.
+
+    Raises:
+        Conflict: it is still being tried, or the webhook is disabled.
+        NotFound: there is none that the caller may see.
+    """
+    ctx.auth.require()
+    delivery = ctx.db.require(delivery_id)
+    webhook = _enabled(_checked(ctx, "webhooks.change", delivery.webhook_id))
+    if delivery.status == "pending":
+        raise Conflict("this delivery is still being tried", status=delivery.status)
+    return queue_again(ctx, webhook, delivery)
+
+
+@internal_mutation
+def reserve(
+    ctx: MutationCtx,
+    name: Name,
+    url: WebhookUrl,
+    events: Events,
+    credential_id: Id[Credential] | None,
+) -> Reserved:
+    """Make a webhook that has no secret yet: the secret is bound to its id."""
+    me = current_user(ctx)
+    require_permission(ctx, "webhooks.create", "none")
+    _check_credential(ctx, me.id, credential_id)
+    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).take(MAX_WEBHOOKS_PER_USER)
+    if len(mine) == MAX_WEBHOOKS_PER_USER:
+        raise RateLimited(
+            f"you have {MAX_WEBHOOKS_PER_USER} webhooks: remove one first",
+            limit=MAX_WEBHOOKS_PER_USER,
+        )
+    webhook = Webhook(
+        owner=me.id,
+        name=name,
+        url=url,
+        events=list(dict.fromkeys(events)),
+        credential_id=credential_id,
+    )
+    made = ctx.db.insert(webhook)
+    ctx.scheduler.run_after(SEALING_MS, drop, made)
+    return Reserved(webhook_id=made, owner=me.id)
+
+
+@internal_mutation
+def drop(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
+    """Remove a webhook whose secret never came: its action has died."""
+    found = ctx.db.get(webhook_id)
+    if found is not None and not _is_sealed(found):
+        ctx.db.delete(webhook_id)
+
+
+@internal_mutation
+def check_change(ctx: MutationCtx, webhook_id: Id[Webhook]) -> Id[User]:
+    """Return the owner of a webhook that the caller may change."""
+    return _checked(ctx, "webhooks.change", webhook_id).owner
+
+
+@internal_mutation
+def keep(ctx: MutationCtx, webhook_id: Id[Webhook], secret: SealedSecret) -> None:
+    """Keep a sealed secret."""
+    before = _checked(ctx, "webhooks.change", webhook_id)
+    with ctx.db.edit(webhook_id) as webhook:
+        webhook.sealed, webhook.key_id = secret.sealed, secret.key_id
+        webhook.rotated = ctx.now if _is_sealed(before) else None
+
+
+@internal_mutation
+def change(
+    ctx: MutationCtx,
+    webhook_id: Id[Webhook],
+    name: Name | Unset = UNSET,
+    url: WebhookUrl | Unset = UNSET,
+    events: Events | Unset = UNSET,
+    credential_id: Id[Credential] | Unset | None = UNSET,
+) -> None:
+    """Change what is given; the address was checked."""
+    found = _checked(ctx, "webhooks.change", webhook_id)
+    with ctx.db.edit(webhook_id) as webhook:
+        if name is not UNSET:
+            webhook.name = name
+        if url is not UNSET:
+            webhook.url, webhook.failing_since = url, None
+        if events is not UNSET:
+            webhook.events = list(dict.fromkeys(events))
+        if credential_id is not UNSET:
+            _check_credential(ctx, found.owner, credential_id)
+            webhook.credential_id = credential_id
+
+
+def _check_address(ctx: ActionCtx, url: str) -> None:
+    ctx.auth.require()
+    try:
+        ctx.outside.check(url)
+    except (AddressRefused, RequestFailed) as error:
+        raise ValidationFailed(str(error), field="url") from None
+
+
+def _check_credential(
+    ctx: MutationCtx, owner: Id[User], credential_id: Id[Credential] | None
+) -> None:
+    if credential_id is None:
+        return
+    credential = ctx.db.unrestricted.get(credential_id)
+    if credential is None or credential.owner != owner:
+        raise NotFound("there is no such credential", credential=credential_id)
+
+
+def _checked(ctx: MutationCtx, permission: Permission, webhook_id: Id[Webhook]) -> Webhook:
+    """Return a webhook with which the caller may do that.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        NotFound: there is none that the caller may see.
+        Forbidden: the caller may see it, and no more.
+    """
+    ctx.auth.require()
+    found = ctx.db.get(webhook_id)
+    if found is None or not found.can_read(ctx):
+        raise NotFound("there is no such webhook", webhook=webhook_id)
+    require_permission(ctx, permission, relation_to_owner(ctx, found.owner))
+    return found
+
+
+def _enabled(webhook: Webhook) -> Webhook:
+    if not webhook.enabled:
+        raise Conflict("the webhook is disabled: enable it first")
+    return webhook
+
+
+def _reader(ctx: QueryCtx) -> User | None:
+    ctx.auth.require()
+    require_permission(ctx, "webhooks.read", "owner")
+    return caller(ctx)
+
+
+def _new_secret() -> str:
+    return SECRET_PREFIX + chance.token_urlsafe(_SECRET_BYTES)
+
+
+def _is_sealed(webhook: Webhook) -> bool:
+    return webhook.sealed is not None
+
+
+def _info(webhook: Webhook) -> WebhookInfo:
+    return WebhookInfo(
+        webhook_id=webhook.id,
+        owner=webhook.owner,
+        name=webhook.name,
+        url=webhook.url,
+        events=webhook.events,
+        enabled=webhook.enabled,
+        credential_id=webhook.credential_id,
+        created=webhook.creation_time,
+        rotated=webhook.rotated,
+        failing_since=webhook.failing_since,
+        disabled_reason=webhook.disabled_reason,
+    )
