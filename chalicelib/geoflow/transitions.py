@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chalicelib.engine.server import Id, MutationCtx
+from chalicelib.geoflow.events import emit_run
 from chalicelib.geoflow.model.runs import FINISHED, move
 from chalicelib.geoflow.schema import Execution, ExecutionStatus
 from chalicelib.geoflow.statistics import count_in
@@ -26,5 +27,16 @@ def moved(
     with ctx.db.unrestricted.edit(execution_id) as run:
         move(run, to, ctx.now)
         yield run
+    _tell(ctx, run)
     if to in FINISHED:
         count_in(ctx, run)
+
+
+def _tell(ctx: MutationCtx, run: Execution) -> None:
+    """Tell webhooks; of a run that is tried again, the first beginning and the end alone."""
+    if run.status == "running" and run.attempts == 1:
+        emit_run(ctx, "workflow.started", run)
+    elif run.status == "succeeded":
+        emit_run(ctx, "workflow.completed", run)
+    elif run.status == "failed":
+        emit_run(ctx, "workflow.failed", run)

@@ -23,9 +23,11 @@ from chalicelib.engine.server import Id, PaginationOptions
 from chalicelib.geoflow import (
     credentials,
     deliveries,
+    executions,
     keys,
     users,
     webhooks,
+    workers,
     workflows,
 )
 from chalicelib.geoflow.limits import DELIVERY_PAUSES_MS, MAX_WEBHOOKS_PER_USER
@@ -501,6 +503,38 @@ class TestReplay:
 
 
 class TestEvents:
+    def test_of_a_run_go_to_the_owner_of_the_workflow(
+        self, backend: TestBackend, receiver: Receiver
+    ) -> None:
+        ann, bob = backend.as_user("ann"), backend.as_user("bob")
+        worker = backend.as_user("pdal", role="worker")
+        hooked(ann, receiver)
+        with receiving() as his:
+            hooked(bob, his)
+            workflow = ann.mutation(workflows.create, "LIDAR", nodes=nodes("a"))
+            good = ann.mutation(executions.start, workflow)
+            bad = ann.mutation(executions.start, workflow)
+            for _ in (good, bad):
+                assert worker.mutation(workers.claim, "w1") is not None
+            worker.mutation(workers.complete, good, "w1", {})
+            worker.mutation(workers.fail, bad, "w1", "no such file")
+            backend.run_jobs()
+
+            assert his.received == []
+        events = told(receiver)
+        assert sorted(event for event, _ in events) == [
+            "workflow.completed",
+            "workflow.failed",
+            "workflow.started",
+            "workflow.started",
+        ]
+        (failed,) = [data for event, data in events if event == "workflow.failed"]
+        assert (failed["executionId"], failed["error"], failed["workflowId"]) == (
+            bad,
+            "no such file",
+            workflow,
+        )
+
     def test_of_new_users_go_to_admins(
         self, backend: TestBackend, receiver: Receiver
     ) -> None:
