@@ -127,7 +127,8 @@ class CommitFeed:
                 if self._function is None or self._stopping:
                     break
                 what = f"{len(event['Records'])} commits"
-                if self._function.attempt(event, what=what).error is None:
+                outcome = self._function.attempt(event, what=what)
+                if outcome.error is None and not _failures(outcome.value):
                     break
                 time.sleep(0.1 * 2**attempt)  # as the stream would send the batch again
 
@@ -141,6 +142,11 @@ class CommitFeed:
             self._told = min(self._head, self._told + MAX_RECORDS)
             last = self._told
         return {"Records": [_record(ts) for ts in range(first, last + 1)]}
+
+
+def _failures(answer: object) -> bool:
+    """Tell whether a handler asks for records of its batch to come again."""
+    return isinstance(answer, dict) and bool(answer.get("batchItemFailures"))
 
 
 def _record(ts: int) -> dict[str, Any]:

@@ -85,6 +85,13 @@ class WakeJob(msgspec.Struct, frozen=True, tag="wake"):
     ts: int
 
 
+class CommitsJob(msgspec.Struct, frozen=True, tag="commits"):
+    """Commits whose report was given up, and that an operator has replayed."""
+
+    first: int
+    last: int
+
+
 class TickJob(msgspec.Struct, frozen=True, tag="tick"):
     """The tick of some shards of sessions."""
 
@@ -107,6 +114,7 @@ Job = (
     ActionJob
     | LookJob
     | WakeJob
+    | CommitsJob
     | TickJob
     | RunJobs
     | SweepJobs
@@ -407,6 +415,8 @@ class Backend:
                 self._actors.look(job.connection)
             case WakeJob():
                 self._fanout.wake(job.connections, job.ts)
+            case CommitsJob():
+                self.commits(job.first, job.last)
             case TickJob():
                 for shard in job.shards:
                     self.tick(shard)
@@ -496,7 +506,7 @@ class Backend:
         self._actors.leave(job.connection, frame)
 
     def _send_job(self, job: Job, delay_ms: float = 0) -> None:
-        quick = isinstance(job, LookJob | WakeJob | TickJob)
+        quick = isinstance(job, LookJob | WakeJob | CommitsJob | TickJob)
         queue = (self._ports.wakes if quick else None) or self._ports.jobs
         queue.send(_encode_job(job), delay_ms=delay_ms)
 

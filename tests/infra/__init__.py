@@ -1,0 +1,1 @@
+"""The commands for operators, over an emulator of AWS."""
