@@ -2,7 +2,8 @@
 
 Handlers run in threads, sockets live on the event loop. A post leaves its bytes in the line
 of its socket and wakes the loop; while the loop has not come yet, further posts, to any
-socket, find it called already. A thousand posts so cost one wake-up.
+socket, find it called already. A thousand posts so cost one wake-up. Fibers wake it when none
+of them can go on (``local/fibers.py``).
 """
 
 import asyncio
@@ -96,8 +97,11 @@ FLUSH_SOCKETS: Final = 256
 class Connections:
     """The open sockets by connection id: the ``@connections`` of the local gateway."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._post_bytes = limits.post_bytes
+    def __init__(
+        self, limits: Limits, later: Callable[[Callable[[], None]], bool] = lambda _: False
+    ) -> None:
+        """``later`` does something a little later, or says that it will not."""
+        self._post_bytes, self._later = limits.post_bytes, later
         self._lock = threading.Lock()
         self._lines: dict[str, _Line] = {}
         self._due: list[_Line] = []
@@ -155,15 +159,15 @@ class Connections:
     def unsent(self, connection_id: str) -> int:
         """How many messages a client has not taken, beyond what the transport holds.
 
-        If there are some, ``on_drained`` is called once there are none any more.
+        If there are some, ``on_drained`` is called once there are none any more. What waits
+        for the loop alone is none of them: it is the server that is late then.
         """
         with self._lock:
             line = self._lines.get(connection_id)
-            if line is None:
+            if line is None or not line.socket.unsent_messages:
                 return 0
-            number = len(line.waiting) + line.socket.unsent_messages
-            line.was_asked = number > 0
-            return number
+            line.was_asked = True
+            return len(line.waiting) + line.socket.unsent_messages
 
     def drained(self, connection_id: str) -> None:
         """Take in that a socket's transport has room again. Called on the loop."""
@@ -208,9 +212,15 @@ class Connections:
         line.waiting.append(item)
         if isinstance(item, bytes):
             line.waiting_bytes += len(item)
-        if not self._called:
+        if not self._called and not self._later(self._have_flushed):
             self._called = True
             self._call(self._flush)
+
+    def _have_flushed(self) -> None:
+        with self._lock:
+            if self._due and not self._called:
+                self._called = True
+                self._call(self._flush)
 
     def _call(self, action: Callable[[], None]) -> None:
         # A loop that is closed has taken its sockets along: there is nobody to write to.

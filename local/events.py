@@ -2,7 +2,6 @@
 
 import base64
 import json
-import secrets
 import time
 import uuid
 from collections.abc import Collection, Mapping
@@ -10,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from local.chance import ChancePool
 from local.connections import ConnectionInfo
 from local.http import HttpRequest, HttpResponse
 from local.routes import Match
@@ -19,6 +19,9 @@ ACCOUNT_ID: Final = "000000000000"
 
 Event = dict[str, Any]
 
+_ID_BYTES: Final = 11
+_chance: Final = ChancePool()
+
 
 class MalformedResult(Exception):
     """A handler answered an HTTP request with something that is no response."""
@@ -26,7 +29,7 @@ class MalformedResult(Exception):
 
 def gateway_id() -> str:
     """Return an id in the shape of API Gateway's, such as ``L0SM9cOFvHcCIhw=``."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
+    return base64.urlsafe_b64encode(_chance.take(_ID_BYTES)).decode()
 
 
 @lru_cache(maxsize=2)
@@ -101,7 +104,7 @@ def _rest_context(request: HttpRequest, match: Match, stage: str) -> Event:
         "stage": stage,
         "domainPrefix": "localhost",
         "requestTimeEpoch": arrived_ms,
-        "requestId": str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
+        "requestId": str(uuid.UUID(bytes=_chance.take(16), version=4)),
         "identity": _identity(request.source_ip, request.header("user-agent")),
         "domainName": request.header("host") or f"localhost:{request.port}",
         "apiId": API_ID,

@@ -28,6 +28,9 @@ AT_ONCE: Final = 1000
 LONG_S: Final = 0.02
 """How long one fiber may compute until new calls go to threads: they need not wait for it."""
 
+LATER_S: Final = 0.001
+"""How long what is done :func:`later` may wait while other fibers go on."""
+
 log: Final = logging.getLogger("geoflow.local")
 
 Work = Callable[[], None]
@@ -49,6 +52,8 @@ class Hub:
         self._ready: SimpleQueue[Work | Ticket | None] = SimpleQueue()
         self._sleeping: list[tuple[float, int, Ticket]] = []
         self._numbers = itertools.count()
+        self._later: list[Work] = []
+        self._later_since = 0.0
         self._since = 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -80,15 +85,34 @@ class Hub:
             heapq.heappush(self._sleeping, (until, next(self._numbers), ticket))
         self._own.switch()
 
+    def later(self, work: Work) -> None:
+        """Do ``work`` once no fiber can go on, or after ``LATER_S``; equal work is done once."""
+        if work not in self._later:
+            self._later_since = self._later_since or time.monotonic()
+            self._later.append(work)
+
     def _run(self) -> None:
         _here.hub, self._own = self, getcurrent()
         while (item := self._next()) is not None:
             self._since = time.monotonic()
-            try:
-                self._go_on(item)
-            except Exception:
-                log.exception("a call could not be finished")
+            self._attempt(partial(self._go_on, item))
             self._since = 0.0
+            if self._later and self._is_time():
+                self._do_what_was_left()
+
+    def _attempt(self, work: Work) -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("a call could not be finished")
+
+    def _is_time(self) -> bool:
+        return self._ready.empty() or time.monotonic() - self._later_since > LATER_S
+
+    def _do_what_was_left(self) -> None:
+        left, self._later, self._later_since = self._later, [], 0.0
+        for work in left:
+            self._attempt(work)
 
     def _go_on(self, item: Work | Ticket) -> None:
         if not isinstance(item, Ticket):
@@ -114,6 +138,18 @@ class _OfThread(threading.local):
 
 
 _here: Final = _OfThread()
+
+
+def later(work: Work) -> bool:
+    """Have ``work`` done when the fibers of this thread rest; False if it has none.
+
+    Between them there is next to nothing; but to wake another thread takes the system as long
+    as a tenth of a mutation, and it then asks for its turn.
+    """
+    if _here.hub is None:
+        return False
+    _here.hub.later(work)
+    return True
 
 
 class FiberGate:

@@ -1,6 +1,5 @@
 """The engine's ports over what the local server has in its own process."""
 
-import os
 import threading
 import time
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing_extensions import override
 from chalicelib.adapters.system import SystemIds
 from chalicelib.engine.errors import ConnectionGone, MessageTooLarge, StorageUnavailable
 from chalicelib.engine.log import ORIGIN
+from local.chance import ChancePool
 from local.connections import Connections, Gone, TooLarge
 from local.lambda_host import LambdaFunction
 from local.queues import MAX_DELAY_S, Queue, QueueFull
@@ -18,7 +18,6 @@ MAX_RECORDS: Final = 100
 """Entries in one event of the commit log, as many as the deployed function is given."""
 
 
-POOL_BYTES: Final = 4096
 SEED_BYTES: Final = 16
 
 ATTEMPTS: Final = 5
@@ -26,10 +25,10 @@ ATTEMPTS: Final = 5
 
 
 class PooledIds(SystemIds):
-    """The machine's chance, many names' worth at a time: each reading lets other threads run."""
+    """Names out of a pool of the machine's chance."""
 
     def __init__(self) -> None:
-        self._lock, self._pool, self._used = threading.Lock(), b"", POOL_BYTES
+        self._pool = ChancePool()
 
     @override
     def transaction_id(self) -> str:
@@ -39,11 +38,7 @@ class PooledIds(SystemIds):
     @override
     def seed(self) -> bytes:
         """16 bytes that were given to nobody else."""
-        with self._lock:
-            if self._used >= POOL_BYTES:
-                self._pool, self._used = os.urandom(POOL_BYTES), 0
-            self._used += SEED_BYTES
-            return self._pool[self._used - SEED_BYTES : self._used]
+        return self._pool.take(SEED_BYTES)
 
 
 class OwnSockets:

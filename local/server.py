@@ -15,7 +15,7 @@ import uvloop
 from typing_extensions import override
 
 from local.connections import Connections
-from local.fibers import FiberFunction
+from local.fibers import FiberFunction, later
 from local.gateway import Functions, Gateway, Ports, RestApi, serve_mount
 from local.http import MountedRoute
 from local.lambda_host import CallRecord, Handler, LambdaFunction, Log
@@ -103,7 +103,7 @@ class LocalServer:
 
     def __post_init__(self) -> None:
         wanted = self.settings
-        self.connections = Connections(wanted.limits)
+        self.connections = Connections(wanted.limits, later)
         addresses = (
             (wanted.host, wanted.port),
             (wanted.host, wanted.site_port),

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.values.ids import encode_id
-from chalicelib.engine.values.order import key_bytes
+from chalicelib.engine.values.order import NUMBER_BYTES, key_bytes
 
 POSITION_BITS: Final = 40
 """Bits of a timestamp that count positions; the bits above hold the epoch (docs/design.md 2)."""
@@ -59,6 +59,14 @@ class Request(msgspec.Struct, frozen=True, array_like=True, dict=True):
     def key(self) -> IndexKey:
         """Where the answer to this request is kept."""
         return REQUESTS_INDEX, stored_key(key_bytes([self.session, float(self.number)]))
+
+
+def session_part(key: bytes) -> bytes | None:
+    """The beginning that the key of a request shares with those of its session's others.
+
+    They sort by the request's number. None: the key was cut, and does not tell.
+    """
+    return key[:-NUMBER_BYTES] if len(key) <= MAX_KEY_BYTES else None
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True):

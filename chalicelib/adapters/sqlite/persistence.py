@@ -16,11 +16,17 @@ from chalicelib.adapters.sqlite.files import (
     open_writer,
     typed_errors,
 )
-from chalicelib.adapters.sqlite.row_cache import Unknown
+from chalicelib.adapters.sqlite.row_cache import BEYOND, Unknown
 from chalicelib.adapters.sqlite.writer import Answered, Writer
 from chalicelib.engine.errors import StorageCorrupt
 from chalicelib.engine.gates import Gate, LockGate
-from chalicelib.engine.log import Entry, Row, decode_entry
+from chalicelib.engine.log import (
+    REQUESTS_INDEX,
+    Entry,
+    Row,
+    decode_entry,
+    session_part,
+)
 from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Page
 
 _TRIM: Final = (
@@ -31,7 +37,15 @@ _REMOVE: Final = (
     "DELETE FROM rows WHERE idx = ? AND key IN"
     " (SELECT key FROM rows WHERE idx = ? ORDER BY key LIMIT ?)"
 )
-_SCAN: Final = "SELECT key, ts, id, image FROM rows WHERE idx = ? AND key >= ?"
+_SHOWN: Final = "(SELECT applied FROM marks)"
+_SCAN: Final = f"SELECT key, ts, id, image, {_SHOWN} FROM rows WHERE idx = ? AND key >= ?"
+_GET: Final = (
+    f"SELECT ts, id, image, {_SHOWN} FROM rows"
+    " WHERE idx = ? AND key = ? AND image IS NOT NULL"
+)
+_LAST: Final = (
+    f"SELECT max(key), {_SHOWN} FROM rows WHERE idx = ? AND key >= ? AND key < ?"
+)
 
 
 class SqlitePersistence:
@@ -200,16 +214,16 @@ class SqlitePersistence:
             f" AND image IS NOT NULL ORDER BY key {'DESC' if reverse else 'ASC'} LIMIT ?"
         )
         rows: list[Row] = []
-        left, resume = PAGE_BYTES, None
+        left, resume, shown = PAGE_BYTES, None, None
         with self._readers.borrow() as connection:
             with closing(connection.execute(query, (*values, limit + 1))) as found:
-                for key, ts, document, image in found:
+                for key, ts, document, image, shown in found:
                     if left <= 0 or len(rows) == limit:
                         resume = rows[-1].key if reverse else key
                         break
                     left -= len(image)
                     rows.append(Row(interval.index, key, ts, document, image))
-            self._await_head(connection)
+            self._await_head(connection, shown)
         return Page(tuple(rows), resume)
 
     def get(self, index: int, key: bytes) -> Row | None:
@@ -217,31 +231,49 @@ class SqlitePersistence:
         cache = self._writer.cache
         row = cache.row(index, key)
         if isinstance(row, Unknown):
-            writes = cache.writes
-            row = self._get_of_file(index, key)
-            cache.keep_row(index, key, row, writes)
+            if index == REQUESTS_INDEX and self._is_new(key):
+                row = None
+            else:
+                writes = cache.writes
+                row = self._get_of_file(index, key)
+                cache.keep_row(index, key, row, writes)
         self._writer.await_head(self._writer.in_cache)
         return row
 
     def _get_of_file(self, index: int, key: bytes) -> Row | None:
         with self._readers.borrow() as connection:
-            found = connection.execute(
-                "SELECT ts, id, image FROM rows"
-                " WHERE idx = ? AND key = ? AND image IS NOT NULL",
-                (index, key),
-            ).fetchone()
-            self._await_head(connection)
-        return None if found is None else Row(index, key, *found)
+            found = connection.execute(_GET, (index, key)).fetchone()
+            self._await_head(connection, found and found[-1])
+        return None if found is None else Row(index, key, *found[:-1])
 
-    def _await_head(self, connection: sqlite3.Connection) -> None:
+    def _is_new(self, key: bytes) -> bool:
+        """Tell whether a request is later than all that its session was answered."""
+        session = session_part(key)
+        if session is None:
+            return False
+        cache = self._writer.cache
+        last = cache.last_answered(session)
+        if last is None:
+            writes = cache.writes
+            with self._readers.borrow() as connection:
+                values = REQUESTS_INDEX, session, session + BEYOND
+                found, shown = connection.execute(_LAST, values).fetchone()
+                self._await_head(connection, shown)
+            last = found or b""
+            cache.keep_last_answered(session, last, writes)
+        return key > last
+
+    def _await_head(self, connection: sqlite3.Connection, shown: int | None) -> None:
         """Wait until the head shows all that the file has shown; see :class:`Writer`.
 
+        ``shown`` is the watermark as the reading itself has found it, if it has found any row.
         Before the page is kept in memory: others would take it for older than it is.
         """
         writer = self._writer
         if writer.committing > writer.head:
-            query = "SELECT applied FROM marks"
-            writer.await_head(connection.execute(query).fetchone()[0])
+            if shown is None:
+                shown = connection.execute(f"SELECT {_SHOWN}").fetchone()[0]
+            writer.await_head(shown)
 
     def raise_horizon(self, horizon: int) -> None:
         """Declare what may be trimmed."""

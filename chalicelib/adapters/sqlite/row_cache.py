@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
-from chalicelib.engine.log import REQUESTS_INDEX, Row
+from chalicelib.engine.log import REQUESTS_INDEX, Row, session_part
 from chalicelib.engine.persistence import Interval, Page
 
 KEPT_BYTES: Final = 64 << 20
@@ -21,7 +21,8 @@ KEPT_LENGTHS: Final = 32
 """Most lengths of a prefix for which ranges of one index are kept: each write tries them all."""
 
 _ROW_BYTES: Final = 300  # what a row takes besides its image, roughly
-_BEYOND: Final = b"\xff"
+BEYOND: Final = b"\xff"
+"""Sorts after whatever may follow a prefix of fields."""
 
 V = TypeVar("V")
 _Key = tuple[int, bytes]
@@ -49,6 +50,24 @@ class RowCache:
         self._rows: _Generations[Row | None] = _Generations(kept_bytes // 2)
         self._ranges: _Generations[_Ranges] = _Generations(kept_bytes // 2)
         self._lengths: dict[int, set[int]] = {}
+        self._last_answered: _Generations[bytes] = _Generations(kept_bytes // 8)
+
+    def last_answered(self, session: bytes) -> bytes | None:
+        """A key above which no request of a session is in the file; None if that is not known.
+
+        So the file need not be asked for a request that is new, as nearly all of them are.
+        """
+        found: bytes | None = self._last_answered.get((REQUESTS_INDEX, session))
+        return found
+
+    def keep_last_answered(self, session: bytes, key: bytes, writes: int) -> None:
+        """Remember the last key of a session in the file, read after ``writes`` was noted."""
+        with self._lock:
+            if writes == self.writes:
+                self._put_last_answered(session, key)
+
+    def _put_last_answered(self, session: bytes, key: bytes) -> None:
+        self._last_answered.put((REQUESTS_INDEX, session), key, _ROW_BYTES)
 
     def row(self, index: int, key: bytes) -> Row | Unknown | None:
         """Return the row at a key, None if there is none, or UNKNOWN."""
@@ -95,13 +114,21 @@ class RowCache:
         with self._lock:
             self.writes += 1
             for row in rows:
-                size = _size(row)
+                if row.index == REQUESTS_INDEX:
+                    self._answered(row.key)
+                    continue
                 at = row.index, row.key
                 if at in self._rows:
                     living = row if row.image is not None else None
-                    self._rows.put(at, living, size)
+                    self._rows.put(at, living, _size(row))
                 for length in self._lengths.get(row.index, ()):
                     self._rewrite((row.index, row.key[:length]), row)
+
+    def _answered(self, key: bytes) -> None:
+        session = session_part(key)
+        last = self.last_answered(session) if session is not None else None
+        if session is not None and last is not None and last < key:
+            self._put_last_answered(session, key)
 
     def forget(self, rows: Iterable[Row]) -> None:
         """Forget rows that may have been written, or not: the file knows."""
@@ -109,6 +136,8 @@ class RowCache:
             self.writes += 1
             for row in rows:
                 self._rows.drop((row.index, row.key))
+                if row.index == REQUESTS_INDEX and (part := session_part(row.key)):
+                    self._last_answered.drop((REQUESTS_INDEX, part))
                 for length in self._lengths.get(row.index, ()):
                     self._ranges.drop((row.index, row.key[:length]))
 
@@ -119,6 +148,7 @@ class RowCache:
             self._rows.clear()
             self._ranges.clear()
             self._lengths.clear()
+            self._last_answered.clear()
 
     def _rewrite(self, prefix: _Key, row: Row) -> None:
         known = self._ranges.get(prefix)
@@ -175,7 +205,7 @@ class _Generations(Generic[V]):
 
 def _is_prefix(interval: Interval) -> bool:
     """Tell whether an interval holds the keys that begin with its lower end, and no others."""
-    return bool(interval.low) and interval.high == interval.low + _BEYOND
+    return bool(interval.low) and interval.high == interval.low + BEYOND
 
 
 def _with(page: Page, row: Row) -> Page | None:

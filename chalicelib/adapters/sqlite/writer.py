@@ -44,11 +44,13 @@ INSERT INTO rows VALUES {} ON CONFLICT (idx, key) DO UPDATE
 SET ts = excluded.ts, id = excluded.id, image = excluded.image WHERE excluded.ts > rows.ts
 """
 
-_AT_ONCE: Final = (128, 64, 32, 16, 8, 4, 2, 1)
-"""How many rows one statement writes: as many as are left, in few statements.
+_MOST_AT_ONCE: Final = 256
+_STEP: Final = 16
+"""How many rows one statement writes: as many as are left; from so many on, of them.
 
-Each statement lets other threads run, and then waits for them. The first number times five
-columns stays far below the 32,766 values that a statement may have.
+Each statement lets other threads run, and then waits for them; each number of rows is a
+statement that is kept prepared. The first number times five columns stays far below the 32,766
+values that a statement may have.
 """
 
 _logger = logging.getLogger(__name__)
@@ -378,7 +380,8 @@ def _put(
     """Run an INSERT with many rows at once."""
     at = 0
     while at < len(rows):
-        size = next(size for size in _AT_ONCE if size <= len(rows) - at)
+        left = min(len(rows) - at, _MOST_AT_ONCE)
+        size = left if left < _STEP else left // _STEP * _STEP
         columns = list(chain.from_iterable(rows[at : at + size]))
         connection.execute(_statement(statement, size, len(rows[at])), columns)
         at += size

@@ -67,6 +67,9 @@ _ARRAY: Final = b"\x80"
 _OBJECT: Final = b"\x90"
 
 _UINT64: Final = struct.Struct(">Q")
+
+NUMBER_BYTES: Final = 1 + _UINT64.size
+"""Length of a field that holds a number."""
 _SIGN_BIT: Final = 1 << 63
 
 
