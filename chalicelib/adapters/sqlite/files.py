@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from chalicelib.engine.errors import (
@@ -170,24 +171,22 @@ class Readers:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
 
-    @contextmanager
-    def borrow(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection.
+    def borrow(self) -> "_Loan":
+        """Lend a connection for the block of a ``with``.
 
         Raises:
             StorageUnavailable: The store was closed, or SQLite failed in the block.
         """
-        with typed_errors():
-            connection = self._take()
-            try:
-                yield connection
-            finally:
-                if self._closed:
-                    connection.close()
-                else:
-                    self._idle.append(connection)
+        return _Loan(self)
 
-    def _take(self) -> sqlite3.Connection:
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Take back what was lent."""
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def take(self) -> sqlite3.Connection:
         if self._closed:
             raise StorageUnavailable("the store was closed")
         try:
@@ -206,3 +205,27 @@ class Readers:
         self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+
+class _Loan:
+    """A connection for one block: a class, since every read of the file goes through it."""
+
+    __slots__ = ("_connection", "_readers")
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def __enter__(self) -> sqlite3.Connection:
+        with typed_errors():
+            self._connection = self._readers.take()
+        return self._connection
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._readers.give_back(self._connection)
+        if isinstance(error, sqlite3.Error):
+            raise typed(error) from error

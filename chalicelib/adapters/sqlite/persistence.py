@@ -43,9 +43,7 @@ _GET: Final = (
     f"SELECT ts, id, image, {_SHOWN} FROM rows"
     " WHERE idx = ? AND key = ? AND image IS NOT NULL"
 )
-_LAST: Final = (
-    f"SELECT max(key), {_SHOWN} FROM rows WHERE idx = ? AND key >= ? AND key < ?"
-)
+_LAST: Final = f"SELECT max(key), {_SHOWN} FROM rows WHERE idx = ? AND key >= ? AND key < ?"
 
 
 class SqlitePersistence:

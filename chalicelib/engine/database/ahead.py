@@ -13,7 +13,7 @@ from chalicelib.engine.database.tail import LogTail, Overlay, View
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Pipelined
 
-MOST_LAID: int = 256
+MOST_LAID: int = 96
 """Entries that are laid over each other until what is durable meanwhile is left out again."""
 
 

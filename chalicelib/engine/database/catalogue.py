@@ -82,7 +82,7 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True):
         document: Any = restore(image)
         return (
             own,
-            *((i.id, row_key(i, internal, document)) for i in self.indexes.values()),
+            *[(i.id, row_key(i, internal, document)) for i in self.indexes.values()],
         )
 
 
@@ -203,7 +203,10 @@ def _name_of(validator: str) -> str:
 def _field(document: Mapping[str, Any], path: str) -> Any:
     found: Any = document
     for name in path.split("."):
-        if not isinstance(found, Mapping) or name not in found:
+        # What JSON holds is a dict, which is told faster than any other mapping.
+        if type(found) is not dict and not isinstance(found, Mapping):
+            return MISSING
+        if name not in found:
             return MISSING
         found = found[name]
     return found

@@ -39,6 +39,7 @@ class Transaction:
         self._pending: dict[DocumentKey, _Pending] = {}
         self._own: dict[int, dict[bytes, Row]] = {}
         self._images: dict[DocumentKey, bytes | None] = {}
+        self._looked_up: set[DocumentKey] = set()
         self._undo: list[Callable[[], object]] | None = None
 
     def answer_row(self, key: IndexKey) -> Row | None:
@@ -172,14 +173,17 @@ class Transaction:
         del self._pending[document]
 
     def _read(self, table: TableDefinition, internal: bytes) -> bytes | None:
-        self.read_set.add_key((table.by_id, internal))
         document = table.number, internal
+        if document in self._looked_up:
+            return self._images[document]
+        self.read_set.add_key((table.by_id, internal))
         if document not in self._images:
             self.usage.looked()
             row = self.snapshot.get((table.by_id, internal))
             self._images[document] = row.image if row is not None else None
             if row is not None:
                 self.usage.read(len(row.image or b""))
+        self._looked_up.add(document)
         return self._images[document]
 
     def _with_own(self, rows: list[Row], covered: Interval, *, reverse: bool) -> list[Row]:

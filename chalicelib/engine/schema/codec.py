@@ -79,18 +79,36 @@ class DocumentCodec(Generic[D]):
             SchemaMismatch: A field is not of its type.
             InvalidValue: Something inside is not a value, or too large.
         """
+        return self._encode(document, table_of)[0]
+
+    def written(
+        self, document: D, id_: str, creation_time: float, table_of: TableOf
+    ) -> tuple[bytes, D]:
+        """Return the image of a document, and the document as whoever reads that will see it.
+
+        Raises:
+            SchemaMismatch: A field is not of its type.
+            InvalidValue: Something inside is not a value, or too large.
+        """
+        image, read = self._encode(document, table_of)
+        if read is None:
+            return image, self.decode(image, id_, creation_time)
+        return image, attach(read, id_, creation_time)
+
+    def _encode(self, document: D, table_of: TableOf | None) -> tuple[bytes, D | None]:
+        """Return the image, and what was read of it if it was read to see that it is valid."""
         bare: Any = copy.copy(document)
         bare._id = bare._creation_time = UNSET  # noqa: SLF001 - the engine's own
         plain, image = encode_searched(bare, self._search_documents)
         if plain and not self._is_deep and len(image) * _WIDEST_BYTES < MAX_DOCUMENT_BYTES:
             try:
-                self._types.decode_trusted(image)
+                read: D = self._types.decode_trusted(image)
             except msgspec.ValidationError:
                 pass  # the judge has the better words
             else:
                 if self._search_ids is None or not self._search_ids(bare, table_of):
-                    return image
-        return self._encode_judged(encoding.decode(image), table_of)
+                    return image, read
+        return self._encode_judged(encoding.decode(image), table_of), None
 
     def _encode_judged(self, value: Value, table_of: TableOf | None) -> bytes:
         check(value, nesting=self._nesting, max_bytes=self._max_bytes)

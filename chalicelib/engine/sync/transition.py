@@ -72,8 +72,10 @@ class Mover:
         at the log again. If nothing there overlaps any query of the set, that is the
         timestamp. Old subscriptions are left for the caller to remove after sending.
         """
-        registered = _registered(connection, session)
         view = self._tail.refresh() if newest else self._starting_view(session, lease)
+        if not session.queries and not session.dropped:
+            return Moved(session, view.ts, {}, (), overtaken=False)
+        registered = _registered(connection, session)
         identity_moved = session.identity != lease.version[1]
         reads = {i: ReadSet(q.reads) for i, q in session.queries.items() if q.ran}
         # A session that has run nothing yet need not know what it has missed.

@@ -37,7 +37,7 @@ def key_bytes(fields: Sequence[Value | Missing]) -> bytes:
     Raises:
         InvalidValue: A field is not a value.
     """
-    return b"".join(map(field_bytes, fields))
+    return b"".join([field_bytes(field) for field in fields])
 
 
 def split_fields(key: bytes) -> list[bytes]:
