@@ -54,7 +54,10 @@ HEARTBEAT_S: Final = 60
 STREAM_TIMEOUT_S: Final = 60
 JOB_TIMEOUT_S: Final = 900
 JOBS_AT_ONCE: Final = 512
-"""Slow actions must not keep ticks and wake-ups waiting."""
+"""As many slow actions may wait for something side by side."""
+
+WAKES_AT_ONCE: Final = 1
+"""Messages about sessions that are handled at once, unless they take long: they compute."""
 
 
 def main() -> int:
@@ -144,7 +147,7 @@ def _in_this_process(
     from chalicelib.adapters.sqlite.persistence import SqlitePersistence  # noqa: PLC0415
     from chalicelib.adapters.sqlite.rates import SqliteRates  # noqa: PLC0415
 
-    feed, jobs = CommitFeed(), OwnQueue()
+    feed, jobs, wakes = CommitFeed(), OwnQueue(), OwnQueue()
     persistence: Any = (
         MemoryPersistence(on_commit=feed.committed)
         if settings.store == "memory"
@@ -162,7 +165,9 @@ def _in_this_process(
         rates=rates,
     )
     try:
-        deployment = _deployed(settings, stores, OwnSockets(server.connections), jobs)
+        deployment = _deployed(
+            settings, stores, OwnSockets(server.connections), jobs, wakes
+        )
         server.connections.on_drained = deployment.backend.drained
         import app  # noqa: PLC0415 - reads the settings when it is imported
 
@@ -170,7 +175,7 @@ def _in_this_process(
             server.function("commit_log", app.commit_log, timeout_s=STREAM_TIMEOUT_S),
             deployment.backend.head(),
         )
-        yield deployment, [feed, *_sources(server, jobs)]
+        yield deployment, [feed, *_sources(server, jobs, wakes, at_once=WAKES_AT_ONCE)]
     finally:
         if settings.store == "sqlite":
             rates.close()
@@ -207,14 +212,14 @@ def _on_dynamodb(
         client = get_session().create_client("dynamodb", **plainly)
         create_tables(client, settings.table_prefix, (*MODELS, *SESSION_MODELS))
         streams: Any = get_session().create_client("dynamodbstreams", **plainly)
-        jobs = OwnQueue()
+        jobs, wakes = OwnQueue(), OwnQueue()
         gateway = ApiGateway(server.management_url)
         stores = msgspec.structs.replace(
             bootstrap.dynamodb_stores(settings),
             blobs=file_store(settings, survives=emulator.endpoint is not None),
             secrets=key_file_secrets(settings.directory),
         )
-        deployment = _deployed(settings, stores, gateway, jobs)
+        deployment = _deployed(settings, stores, gateway, jobs, wakes)
         import app  # noqa: PLC0415 - reads the settings when it is imported
 
         stream = StreamPoller(
@@ -224,15 +229,20 @@ def _on_dynamodb(
             give_up=lambda record: log.error("gave up on a commit: %s", record),
             poll_s=0.02,
         )
-        yield deployment, [stream, *_sources(server, jobs)]
+        at_once = server.settings.concurrency
+        yield deployment, [stream, *_sources(server, jobs, wakes, at_once=at_once)]
 
 
 def _deployed(
-    settings: Settings, stores: Stores, gateway: Gateway, jobs: OwnQueue
+    settings: Settings,
+    stores: Stores,
+    gateway: Gateway,
+    jobs: OwnQueue,
+    wakes: OwnQueue,
 ) -> Deployment:
     machine = Machine(FiberClock(), PooledIds(), FiberGate)
     deployment = assemble(
-        settings, stores=stores, gateway=gateway, jobs=jobs, machine=machine
+        settings, stores=stores, gateway=gateway, jobs=jobs, wakes=wakes, machine=machine
     )
     deploy(deployment)
     bootstrap.use(deployment)
@@ -241,7 +251,9 @@ def _deployed(
     return deployment
 
 
-def _sources(server: LocalServer, jobs: OwnQueue) -> list[EventSource]:
+def _sources(
+    server: LocalServer, jobs: OwnQueue, wakes: OwnQueue, *, at_once: int
+) -> list[EventSource]:
     import app  # noqa: PLC0415 - reads the settings when it is imported
 
     jobs.queue = Queue(
@@ -250,9 +262,15 @@ def _sources(server: LocalServer, jobs: OwnQueue) -> list[EventSource]:
         ),
         give_up=lambda message: log.error("gave up on job %s", message.message_id),
     )
+    wakes.queue = Queue(
+        server.function(
+            "wakes", app.run_wakes, timeout_s=STREAM_TIMEOUT_S, at_once=at_once
+        ),
+        give_up=lambda message: log.error("gave up on a wake-up: %s", message.body),
+    )
     bootstrap.current().backend.go_on()
     heart = server.function("heartbeat", app.heartbeat, timeout_s=STREAM_TIMEOUT_S)
-    return [jobs.queue, Schedule(heart, every_s=HEARTBEAT_S, at_once=True)]
+    return [jobs.queue, wakes.queue, Schedule(heart, every_s=HEARTBEAT_S, at_once=True)]
 
 
 def _run(server: LocalServer, deployment: Deployment, sources: list[EventSource]) -> None:
@@ -276,7 +294,7 @@ def _run(server: LocalServer, deployment: Deployment, sources: list[EventSource]
 
 def _log_call(record: CallRecord) -> None:
     """One line a call: the busy ones are for whoever looks closely."""
-    quiet = record.function in {"commit_log", "heartbeat", "mounted", "jobs"}
+    quiet = record.function in {"commit_log", "heartbeat", "mounted", "jobs", "wakes"}
     level = logging.DEBUG if quiet and record.error is None else logging.INFO
     log.log(
         level, "%s %s → %s, %.1f ms", record.function, record.what, record.status, record.ms

@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -134,11 +135,19 @@ class LambdaFunction:
         timeout_s: float,
         log: Log,
         memory_mb: int = 1024,
+        at_once: int | None = None,
     ) -> None:
+        """Run up to ``concurrency`` calls side by side.
+
+        Where ``at_once`` is given, so many as long as they go on by themselves: threads that
+        only compute take turns, and each turn costs. See :meth:`relieve`.
+        """
         self.name = name
         self._handler, self._log = handler, log
         self._concurrency, self._timeout_s = concurrency, timeout_s
         self._memory_mb = memory_mb
+        self._at_once = at_once or concurrency
+        self._taken = self._taken_before = 0
         self._inbox: SimpleQueue[Call | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
@@ -164,7 +173,22 @@ class LambdaFunction:
             raise Throttled(self.name)
         self._inbox.put(self._opened(event, what, done))
         if not self._idle.acquire(blocking=False):
-            self._add_thread()
+            self._add_thread(self._work, self._at_once)
+
+    def relieve(self) -> bool:
+        """Add a thread, for as long as calls wait, if none was taken up since the last look.
+
+        Who submits calls looks every so often while there are some that wait.
+
+        Returns:
+            Whether calls wait.
+        """
+        if not self._inbox.qsize():
+            return False
+        if self._taken == self._taken_before:
+            self._add_thread(self._help, self._concurrency)
+        self._taken_before = self._taken
+        return True
 
     def attempt(self, event: Event, *, what: str) -> Outcome:
         """Run the handler in this thread, and return what came of it."""
@@ -203,19 +227,29 @@ class LambdaFunction:
         if self._open.pop(id(call), None) is not None:
             self._finish(call, outcome)
 
-    def _add_thread(self) -> None:
+    def _add_thread(self, work: Callable[[], None], most: int) -> None:
         with self._lock:
-            if len(self._threads) < self._concurrency:
+            if len(self._threads) < most:
                 name = f"{self.name}-{len(self._threads)}"
                 # Daemons: a handler that hangs must not keep the process from stopping.
-                thread = threading.Thread(target=self._work, name=name, daemon=True)
+                thread = threading.Thread(target=work, name=name, daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
+            self._taken += 1
             self._close(call, self._run(call))
             del call
+
+    def _help(self) -> None:
+        """Take calls up until none waits, while those that should are held up."""
+        with suppress(Empty):
+            while (call := self._inbox.get_nowait()) is not None:
+                self._taken += 1
+                self._close(call, self._run(call))
+        with self._lock:
+            self._threads.remove(threading.current_thread())
 
     def _next(self) -> Call | None:
         try:

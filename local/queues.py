@@ -21,6 +21,10 @@ MAX_RECEIVES: Final = 5
 """How often a message is delivered before it is given up."""
 
 
+PATIENCE_S: Final = 0.02
+"""How often a queue looks whether its function is held up while messages wait."""
+
+
 class QueueFull(Exception):
     """As many messages wait as are kept. SQS has no such bound; a process has."""
 
@@ -107,6 +111,8 @@ class Queue:
                 wait_s = self._due[0].at - time.monotonic() if self._due else None
                 if wait_s is not None and wait_s <= 0:
                     return heapq.heappop(self._due).message
+                if self._function.relieve():
+                    wait_s = min(PATIENCE_S, wait_s or PATIENCE_S)
                 self._changed.wait(wait_s)
         return None
 

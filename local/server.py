@@ -126,6 +126,7 @@ class LocalServer:
         *,
         timeout_s: float,
         concurrency: int | None = None,
+        at_once: int | None = None,
     ) -> LambdaFunction:
         """Return ``handler`` as a function that event sources call and the log shows."""
         function = LambdaFunction(
@@ -134,6 +135,7 @@ class LocalServer:
             concurrency=concurrency or self.settings.concurrency,
             timeout_s=timeout_s,
             log=self.log,
+            at_once=at_once,
         )
         self._functions.append(function)
         return function

@@ -187,6 +187,11 @@ class Readers:
             self._idle.append(connection)
 
     def take(self) -> sqlite3.Connection:
+        """Lend a connection that is given back by hand.
+
+        Raises:
+            StorageUnavailable: The store was closed.
+        """
         if self._closed:
             raise StorageUnavailable("the store was closed")
         try:

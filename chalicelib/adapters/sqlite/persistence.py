@@ -37,13 +37,19 @@ _REMOVE: Final = (
     "DELETE FROM rows WHERE idx = ? AND key IN"
     " (SELECT key FROM rows WHERE idx = ? ORDER BY key LIMIT ?)"
 )
-_SHOWN: Final = "(SELECT applied FROM marks)"
-_SCAN: Final = f"SELECT key, ts, id, image, {_SHOWN} FROM rows WHERE idx = ? AND key >= ?"
+_SHOWN: Final = "SELECT applied FROM marks"
+_SCAN: Final = (
+    "SELECT key, ts, id, image, (SELECT applied FROM marks) FROM rows"
+    " WHERE idx = ? AND key >= ?"
+)
 _GET: Final = (
-    f"SELECT ts, id, image, {_SHOWN} FROM rows"
+    "SELECT ts, id, image, (SELECT applied FROM marks) FROM rows"
     " WHERE idx = ? AND key = ? AND image IS NOT NULL"
 )
-_LAST: Final = f"SELECT max(key), {_SHOWN} FROM rows WHERE idx = ? AND key >= ? AND key < ?"
+_LAST: Final = (
+    "SELECT max(key), (SELECT applied FROM marks) FROM rows"
+    " WHERE idx = ? AND key >= ? AND key < ?"
+)
 
 
 class SqlitePersistence:
@@ -215,7 +221,8 @@ class SqlitePersistence:
         left, resume, shown = PAGE_BYTES, None, None
         with self._readers.borrow() as connection:
             with closing(connection.execute(query, (*values, limit + 1))) as found:
-                for key, ts, document, image, shown in found:
+                for key, ts, document, image, applied in found:
+                    shown = applied
                     if left <= 0 or len(rows) == limit:
                         resume = rows[-1].key if reverse else key
                         break
@@ -270,7 +277,7 @@ class SqlitePersistence:
         writer = self._writer
         if writer.committing > writer.head:
             if shown is None:
-                shown = connection.execute(f"SELECT {_SHOWN}").fetchone()[0]
+                shown = connection.execute(_SHOWN).fetchone()[0]
             writer.await_head(shown)
 
     def raise_horizon(self, horizon: int) -> None:

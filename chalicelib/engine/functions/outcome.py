@@ -1,5 +1,6 @@
 """What a call came to: a value or a failure, and what is known about it."""
 
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ class Failure(msgspec.Struct, frozen=True):
         return first if redacted else f"{first}\n{self.reason}"
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, dict=True):
     """The end of a call: ``value``, an encoded value, or ``failure``.
 
     A query's outcome holds at ``ts``; a mutation's was committed at ``ts``. ``claims``
@@ -55,7 +56,7 @@ class Outcome(msgspec.Struct, frozen=True):
     counts: tuple[Count, ...] = ()
     """Counts of index intervals that are worth keeping, exact if the outcome is."""
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """8 bytes that tell this outcome from another one of the same query."""
         failure = self.failure

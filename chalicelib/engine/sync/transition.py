@@ -1,6 +1,7 @@
 """Moving a session on: all its queries at one timestamp, subscribed before it is sent."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import DIGEST_BYTES, Outcome
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.log import Entry
+from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Lease, Subscription, SubscriptionIndex
 from chalicelib.engine.sync.messages import (
     Modification,
@@ -35,6 +37,9 @@ from chalicelib.engine.sync.subscriptions import in_order, subscriptions
 MAX_ROUNDS: Final = 4
 """Tries to find a timestamp at which nothing is overtaken. Under a storm of writes the last
 try pins its snapshot; what has overtaken it by then is taken as another wake-up."""
+
+KEPT_READ_SETS: Final = 4096
+"""Read sets of queries that are kept sorted: most that is watched is watched by many."""
 
 _ID_BYTES: Final = 4
 
@@ -75,9 +80,14 @@ class Mover:
         view = self._tail.refresh() if newest else self._starting_view(session, lease)
         if not session.queries and not session.dropped:
             return Moved(session, view.ts, {}, (), overtaken=False)
-        registered = _registered(connection, session)
+        return self._move_from(view, connection, session, lease)
+
+    def _move_from(
+        self, view: View, connection: str, session: Session, lease: Lease
+    ) -> Moved:
+        standing = _Standing(connection, session)
         identity_moved = session.identity != lease.version[1]
-        reads = {i: ReadSet(q.reads) for i, q in session.queries.items() if q.ran}
+        reads = {i: _read_set(q.reads) for i, q in session.queries.items() if q.ran}
         # A session that has run nothing yet need not know what it has missed.
         behind = reads and lease.seen < view.ts
         entries = self._tail.since(lease.seen, view.ts) if behind else ()
@@ -99,14 +109,11 @@ class Mover:
                 unproved = unproved or known is None
                 (shared.discard if known is None else shared.add)(i)
                 reads[i] = outcomes[i].read_set or ReadSet()
-            needed = (
-                registered if _unmoved(session, reads) else _all_reads(connection, reads)
-            )
-            self._index.add(in_order(needed - registered))
+            new = standing.lacks(reads)
+            self._index.add(in_order(new))
             # What the cache gave is proved at the view, and rows that stood before are seen
             # by whatever comes after it.
-            fresh = unproved or bool(needed - registered)
-            registered |= needed
+            fresh = unproved or bool(new)
             head = self._tail.refresh() if fresh else view
             later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
             stale = {i for i in session.queries if _touched(reads[i], later)}
@@ -119,7 +126,7 @@ class Mover:
         # What the cache gave, whoever ran it has vouched for.
         self._vouch(session, {i: outcomes[i] for i in outcomes.keys() - shared}, view)
         after = _with_reads(session, reads, outcomes)
-        obsolete = set() if after is session else registered - _all_reads(connection, reads)
+        obsolete = set() if after is session else standing.outlive(reads)
         step = Step({i: causes[i] for i in outcomes}, shared, behind=bool(behind))
         return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale), step)
 
@@ -225,10 +232,42 @@ def _with_reads(
 
 def _unmoved(session: Session, reads: Mapping[int, ReadSet]) -> bool:
     """Whether the rows that stand for a session are just those that it needs."""
-    return not session.dropped and all(
-        query.ran and reads[i].intervals() == query.reads
-        for i, query in session.queries.items()
-    )
+    if session.dropped:
+        return False
+    for i, query in session.queries.items():
+        held = reads[i].intervals()
+        if not query.ran or (held is not query.reads and held != query.reads):
+            return False
+    return True
+
+
+class _Standing:
+    """The rows that stand for a session, worked out when one may be missing: mostly none is."""
+
+    def __init__(self, connection: str, session: Session) -> None:
+        self._connection, self._session = connection, session
+
+    @cached_property
+    def _rows(self) -> set[Subscription]:
+        return _registered(self._connection, self._session)
+
+    def lacks(self, reads: Mapping[int, ReadSet]) -> set[Subscription]:
+        """Return the rows that ``reads`` need beyond those; the caller writes them."""
+        if _unmoved(self._session, reads):
+            return set()
+        new = _all_reads(self._connection, reads) - self._rows
+        self._rows.update(new)
+        return new
+
+    def outlive(self, reads: Mapping[int, ReadSet]) -> set[Subscription]:
+        """Return the rows that ``reads`` do not need."""
+        return self._rows - _all_reads(self._connection, reads)
+
+
+@lru_cache(maxsize=KEPT_READ_SETS)
+def _read_set(reads: tuple[Interval, ...]) -> ReadSet:
+    """What sessions that watch the same have read: nobody adds to it."""
+    return ReadSet(reads)
 
 
 def _call(session: Session, query: LiveQuery) -> Call:

@@ -31,9 +31,10 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "            self._index.add(in_order(needed - registered))\n",
-                "            new = {i: r for i, r in reads.items() if not session.queries[i].ran}\n"
-                "            self._index.add(in_order(_all_reads(connection, new) - registered))\n",
+                "        new = _all_reads(self._connection, reads) - self._rows\n",
+                "        queries = self._session.queries\n"
+                "        reads = {i: r for i, r in reads.items() if not queries[i].ran}\n"
+                "        new = _all_reads(self._connection, reads) - self._rows\n",
             ),
         ),
     ),
