@@ -218,9 +218,15 @@ class FiberFunction(LambdaFunction):
         timeout_s: float,
         log: Log,
         is_short: Callable[[str], bool],
+        at_once: int | None = None,
     ) -> None:
         super().__init__(
-            name, handler, concurrency=concurrency, timeout_s=timeout_s, log=log
+            name,
+            handler,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+            log=log,
+            at_once=at_once,
         )
         self._is_short = is_short
         self._hub = Hub(f"{name}-fibers")

@@ -45,6 +45,7 @@ from local.lambda_host import (
 from local.limits import HELD_BYTES, Limits
 from local.lines import Lines
 from local.management_api import manage
+from local.queues import PATIENCE_S
 from local.routes import RouteTable
 from local.streaming import StreamedCalls
 from local.websocket import GatewaySocket
@@ -141,6 +142,7 @@ class Gateway:
         self._mounts = mounts
         self._domain = f"localhost:{ports.main}"
         self._held_bytes = 0
+        self._is_watched = False
 
     # ---------------------------------------------------------------- HTTP
 
@@ -251,6 +253,14 @@ class Gateway:
         found = _MESSAGE_TYPE.search(text, 0, 4096)
         what = found[1] if found else "message"
         self._messages.submit(socket.connection_id, event, what=what, done=done)
+        if not self._is_watched:
+            self._watch()
+
+    def _watch(self) -> None:
+        """See to it that messages do not wait for calls that are held up."""
+        self._is_watched = self._functions.message.relieve()
+        if self._is_watched:
+            asyncio.get_running_loop().call_later(PATIENCE_S, self._watch)
 
     def drained(self, socket: GatewaySocket) -> None:
         """Have whoever waits for the client go on."""

@@ -29,6 +29,9 @@ GRACE_S: Final = 1
 TRANSFER_S: Final = 24 * 3600
 """How long an upload or a download may take as a whole, in seconds."""
 
+MESSAGES_AT_ONCE: Final = 2
+"""Messages that are handled by threads at once, unless they take long: mostly they compute."""
+
 TICK_S: Final = 1.0
 """How often the gateway looks at deadlines."""
 
@@ -213,6 +216,7 @@ class LocalServer:
             concurrency=self.settings.concurrency,
             timeout_s=timeout_s,
             log=self.log,
+            at_once=MESSAGES_AT_ONCE,
             # The others look for keys at an issuer's address, or run all queries of a page.
             is_short=lambda what: what == "Mutation",
         )

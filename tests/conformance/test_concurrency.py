@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import msgspec
@@ -88,9 +88,10 @@ class TestManyThreads:
         with ThreadPoolExecutor(CLIENTS + 2) as threads:
             watchers = [threads.submit(watch) for _ in range(2)]
             workers = [threads.submit(work, number) for number in range(CLIENTS)]
+            wait(workers)
+            finished.set()  # also if one has failed: else the watchers would go on for ever
             for worker in workers:
                 worker.result()
-            finished.set()
             for watcher in watchers:
                 watcher.result()
 

@@ -80,8 +80,9 @@ class DynamoClient:
         usage: Usage | None = None,
     ) -> None:
         self._prefix = prefix
-        self._patient = _make_client(endpoint, region, ATTEMPTS)
-        self._once = _make_client(endpoint, region, 1)
+        session = aws.session()
+        self._patient = _make_client(session, endpoint, region, ATTEMPTS)
+        self._once = _make_client(session, endpoint, region, 1)
         self._usage = usage
         if usage is not None:
             usage.watch(self._patient)
@@ -298,7 +299,9 @@ def _unanswered(error: Exception, *, once: bool) -> Exception:
     return OutcomeUnknown(str(error)) if once else StorageUnavailable(str(error))
 
 
-def _make_client(endpoint: str | None, region: str | None, attempts: int) -> Any:
+def _make_client(
+    session: Any, endpoint: str | None, region: str | None, attempts: int
+) -> Any:
     config = Config(
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
@@ -310,4 +313,6 @@ def _make_client(endpoint: str | None, region: str | None, attempts: int) -> Any
         # Emulators do not know the account's own endpoint, and nothing here needs it.
         account_id_endpoint_mode="disabled",
     )
-    return aws.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
+    return session.create_client(
+        "dynamodb", region_name=region, endpoint_url=endpoint, config=config
+    )
