@@ -8,79 +8,69 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from chalicelib.engine.values.value import Int64
 
 
-@dataclass(frozen=True, slots=True)
-class Null:
+class Null(msgspec.Struct, frozen=True):
     """``None``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Boolean:
+class Boolean(msgspec.Struct, frozen=True):
     """``bool``."""
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(msgspec.Struct, frozen=True):
     """``str``; a ``secret`` one is not repeated in what is said of a value."""
 
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True):
     """``float``, or ``int`` when ``whole``: a float64 either way."""
 
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BigInt:
+class BigInt(msgspec.Struct, frozen=True):
     """``Int64``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(msgspec.Struct, frozen=True):
     """``bytes``."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnyValue:
+class AnyValue(msgspec.Struct, frozen=True):
     """``Any``: whatever can be stored or sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literals:
+class Literals(msgspec.Struct, frozen=True):
     """``Literal[…]`` of text, whole numbers and booleans; None in it is a :class:`Null`."""
 
     values: tuple[str | int | bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IdOf:
+class IdOf(msgspec.Struct, frozen=True):
     """``Id[Workflow]``, by the table's name."""
 
     table: str
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayOf:
+class ArrayOf(msgspec.Struct, frozen=True):
     """``list[X]``."""
 
     item: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordOf:
+class RecordOf(msgspec.Struct, frozen=True):
     """``dict[str, X]`` or ``dict[Id[D], X]``."""
 
     key: "String | IdOf"
     value: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One field of an object.
 
     ``attribute`` is its name in Python, None for a tag, which no instance holds. It may be
