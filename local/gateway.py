@@ -34,6 +34,7 @@ from local.http import (
     respond,
 )
 from local.lambda_host import (
+    PATIENCE_S,
     LambdaContext,
     LambdaFunction,
     Outcome,
@@ -45,7 +46,6 @@ from local.lambda_host import (
 from local.limits import HELD_BYTES, Limits
 from local.lines import Lines
 from local.management_api import manage
-from local.queues import PATIENCE_S
 from local.routes import RouteTable
 from local.streaming import StreamedCalls
 from local.websocket import GatewaySocket

@@ -39,6 +39,10 @@ Most clients give up a request after half a minute: better they are told at once
 """
 
 
+PATIENCE_S: Final = 0.02
+"""How long calls wait while those under way are held up, where few are run at once."""
+
+
 class LambdaContext:
     """The second argument of a handler: what Python code reads of Lambda's context."""
 
@@ -147,7 +151,7 @@ class LambdaFunction:
         self._concurrency, self._timeout_s = concurrency, timeout_s
         self._memory_mb = memory_mb
         self._at_once = at_once or concurrency
-        self._taken = self._taken_before = 0
+        self._taken, self._seen_taken, self._seen_at = 0, -1, 0.0
         self._inbox: SimpleQueue[Call | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
@@ -176,18 +180,22 @@ class LambdaFunction:
             self._add_thread(self._work, self._at_once)
 
     def relieve(self) -> bool:
-        """Add a thread, for as long as calls wait, if none was taken up since the last look.
+        """Add a thread, for as long as calls wait, if none was taken up for ``PATIENCE_S``.
 
-        Who submits calls looks every so often while there are some that wait.
+        Who submits calls looks so often while there are some that wait.
 
         Returns:
             Whether calls wait.
         """
         if not self._inbox.qsize():
+            self._seen_taken = -1
             return False
-        if self._taken == self._taken_before:
+        now = time.monotonic()
+        if self._seen_taken != self._taken:
+            self._seen_taken, self._seen_at = self._taken, now
+        elif now - self._seen_at >= PATIENCE_S:
+            self._seen_at = now
             self._add_thread(self._help, self._concurrency)
-        self._taken_before = self._taken
         return True
 
     def attempt(self, event: Event, *, what: str) -> Outcome:

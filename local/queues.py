@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.events import ACCOUNT_ID, now_ms
-from local.lambda_host import LambdaFunction, Outcome, Stopped, Throttled
+from local.lambda_host import (
+    PATIENCE_S,
+    LambdaFunction,
+    Outcome,
+    Stopped,
+    Throttled,
+)
 from local.limits import MAX_MESSAGES
 
 MAX_DELAY_S: Final = 900
@@ -19,10 +25,6 @@ MAX_DELAY_S: Final = 900
 
 MAX_RECEIVES: Final = 5
 """How often a message is delivered before it is given up."""
-
-
-PATIENCE_S: Final = 0.02
-"""How often a queue looks whether its function is held up while messages wait."""
 
 
 class QueueFull(Exception):

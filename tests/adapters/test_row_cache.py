@@ -12,12 +12,26 @@ from chalicelib.adapters.sqlite.row_cache import (
     UNKNOWN,
     RowCache,
 )
-from chalicelib.engine.log import ORIGIN, REQUESTS_INDEX, Row
+from chalicelib.engine.log import (
+    ORIGIN,
+    REQUESTS_INDEX,
+    Request,
+    Row,
+    session_part,
+)
 from chalicelib.engine.persistence import Interval, Page
 from tests.conformance.entries import INDEX, drop, entry, put
 
 PREFIX = b"@a"
 ALL = Interval(INDEX, PREFIX, PREFIX + b"\xff")
+
+
+SESSION = session_part(Request("s", 0).key[1]) or b""
+
+
+def answered_row(number: int) -> Row:
+    """The row of an answer."""
+    return Row(*Request("s", number).key, ts=1, id=b"", image=b"{}")
 
 
 def row(key: bytes, image: bytes | None = b"{}", ts: int = 1) -> Row:
@@ -74,6 +88,48 @@ class TestRow:
 
         assert held[-1]
         assert 10 < sum(held) < 100
+
+
+class TestAnsweredRequests:
+    def test_of_a_session_are_unknown_until_they_were_looked_for(self) -> None:
+        assert RowCache().last_answered(SESSION) is None
+
+    def test_are_followed_as_they_are_written(self) -> None:
+        cache = RowCache()
+        cache.keep_last_answered(SESSION, b"", cache.writes)
+
+        for number in (3, 1):
+            cache.written([answered_row(number)])
+
+        assert cache.last_answered(SESSION) == Request("s", 3).key[1]
+
+    def test_are_looked_for_again_once_they_may_have_been_written(self) -> None:
+        cache = RowCache()
+        noted = cache.writes
+        cache.keep_last_answered(SESSION, b"", noted)
+
+        cache.forget([answered_row(1)])
+        cache.keep_last_answered(SESSION, b"", noted)
+
+        assert cache.last_answered(SESSION) is None
+
+    def test_are_found_in_the_file_by_who_comes_back(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        directory = tmp_path_factory.mktemp("requests")
+        with SqlitePersistence(directory) as before:
+            for number in (1, 2, 4):
+                before.append(
+                    entry(before.marks().applied + 1 - ORIGIN, request=Request("s", number))
+                )
+
+        with SqlitePersistence(directory) as store:
+            found = {n: store.get(*Request("s", n).key) is not None for n in range(6)}
+            store.append(entry(store.marks().applied + 1 - ORIGIN, request=Request("s", 5)))
+
+            assert found == {0: False, 1: True, 2: True, 3: False, 4: True, 5: False}
+            assert store.get(*Request("s", 5).key) is not None
+            assert store.get(*Request("another", 5).key) is None
 
 
 class TestPage:

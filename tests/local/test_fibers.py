@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.fibers import FiberClock, FiberFunction, FiberGate
+from local.fibers import FiberClock, FiberFunction, FiberGate, later
 from local.lambda_host import Outcome, Stopped
 
 SHORT, LONG = "short", "long"
@@ -108,6 +108,63 @@ class TestSubmit:
 
         with pytest.raises(Stopped):
             function.submit({}, what=SHORT)
+
+
+class TestLater:
+    def test_is_when_the_fibers_rest_and_once_for_all_of_them(
+        self, make: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("local.fibers.LATER_S", 60)
+        steps, noted = list[str](), threading.Event()
+        gates = {name: FiberGate() for name in ("one", "two", "three")}
+
+        def note() -> None:
+            steps.append("later")
+            noted.set()
+
+        def handler(event: Any, _context: object) -> None:
+            if event == "opens":
+                for gate in gates.values():
+                    gate.open()
+                return
+            gates[event].wait()
+            assert later(note)
+            steps.append(event)
+
+        function = make(handler)
+        for name in (*gates, "opens"):
+            function.submit(name, what=SHORT)
+
+        assert noted.wait(5)
+        assert steps == ["one", "two", "three", "later"]
+
+    def test_is_not_put_off_by_fibers_that_always_go_on(self, make: Any) -> None:
+        steps, outcomes = list[str](), SimpleQueue[Outcome]()
+        gates = [FiberGate() for _ in range(5)]
+
+        def note() -> None:
+            steps.append("later")
+
+        def handler(event: Any, _context: object) -> None:
+            if event == 0:
+                for gate in gates:
+                    gate.open()
+                later(note)
+            else:
+                gates[event - 1].wait()
+            time.sleep(0.002)
+            steps.append(str(event))
+
+        function = make(handler)
+        for number in (1, 2, 3, 4, 5, 0):
+            function.submit(number, what=SHORT, done=outcomes.put)
+        for _ in range(6):
+            outcomes.get(timeout=5)
+
+        assert steps.index("later") < steps.index("5")
+
+    def test_is_left_to_who_has_no_fibers(self) -> None:
+        assert later(lambda: None) is False
 
 
 class TestGate:

@@ -17,11 +17,18 @@ from local.lambda_host import (
 )
 
 
-def function(handler: Any, *, concurrency: int = 4, timeout_s: float = 10) -> Any:
+def function(
+    handler: Any, *, concurrency: int = 4, timeout_s: float = 10, at_once: int | None = None
+) -> Any:
     """Return a function, and the queue that its log goes to."""
     log: SimpleQueue[CallRecord] = SimpleQueue()
     made = LambdaFunction(
-        "tested", handler, concurrency=concurrency, timeout_s=timeout_s, log=log.put
+        "tested",
+        handler,
+        concurrency=concurrency,
+        timeout_s=timeout_s,
+        log=log.put,
+        at_once=at_once,
     )
     return made, log
 
@@ -94,6 +101,55 @@ class TestSubmit:
 
         with pytest.raises(Stopped):
             made.submit({}, what="x")
+
+
+class TestFewAtOnce:
+    def test_share_one_thread_while_it_goes_on(self) -> None:
+        names = SimpleQueue[str]()
+        made, log = function(
+            lambda *_: names.put(threading.current_thread().name), at_once=1
+        )
+
+        for _ in range(50):
+            made.submit({}, what="x")
+            made.relieve()
+        for _ in range(50):
+            log.get(timeout=5)
+
+        assert {names.get(timeout=1) for _ in range(50)} == {"tested-0"}
+
+    def test_go_on_in_another_thread_if_one_is_held_up(self) -> None:
+        held = threading.Event()
+        outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        made, _ = function(
+            lambda event, _: held.wait(10) if event["waits"] else "ran", at_once=1
+        )
+        made.submit({"waits": True}, what="held up")
+        made.submit({"waits": False}, what="behind", done=outcomes.put)
+
+        for _ in range(200):
+            if not made.relieve():
+                break
+            time.sleep(0.005)
+
+        assert outcomes.get(timeout=5).value == "ran"
+        held.set()
+
+    def test_are_never_more_than_allowed(self) -> None:
+        held = threading.Event()
+        made, log = function(lambda *_: held.wait(10), concurrency=2, at_once=1)
+        for _ in range(4):
+            made.submit({}, what="x")
+        for _ in range(20):
+            assert made.relieve()
+            time.sleep(0.005)
+
+        names = {t.name for t in threading.enumerate() if t.name.startswith("tested-")}
+        held.set()
+        for _ in range(4):
+            log.get(timeout=5)
+
+        assert names == {"tested-0", "tested-1"}
 
 
 class TestTimeout:

@@ -211,6 +211,17 @@ class TestClientsThatAreBehind:
             assert connections.unsent(connection_id) == 0
             assert drained.empty()
 
+    def test_are_not_those_whose_messages_wait_for_the_server(self) -> None:
+        drained: SimpleQueue[str] = SimpleQueue()
+        with serving() as running, not_reading(running) as (connection_id, _):
+            connections = running.server.connections
+            connections.on_drained = drained.put
+            for _ in range(1000):
+                connections.post(connection_id, b"x")
+                assert connections.unsent(connection_id) == 0
+
+            assert drained.empty()
+
     def test_are_never_behind_once_they_are_gone(self, running: Running) -> None:
         assert running.server.connections.unsent("L0SM9cOFvHcCIhw=") == 0
         with pytest.raises(Gone):
