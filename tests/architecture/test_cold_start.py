@@ -7,18 +7,8 @@ from typing import Final
 
 import pytest
 
-from tests.architecture.test_layers import ROOT
-
-_ON_LAMBDA: Final = {
-    "AWS_ACCESS_KEY_ID": "none",
-    "AWS_SECRET_ACCESS_KEY": "none",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "GEOFLOW_STORE": "dynamodb",
-    "GEOFLOW_STAGE": "test",
-    "GEOFLOW_WEBSOCKET_ENDPOINT": "https://sockets.example/api",
-    "GEOFLOW_JOBS_QUEUE_URL": "https://queue.example/jobs",
-    "GEOFLOW_WAKES_QUEUE_URL": "https://queue.example/wakes",
-}
+from benchmarks.imports import ON_LAMBDA
+from benchmarks.server import REPOSITORY
 
 _START: Final = """
 import gc, sys
@@ -34,8 +24,8 @@ def started() -> list[str]:
     """Start a process as Lambda would: whether it collects garbage, and what it has loaded."""
     run = subprocess.run(
         [sys.executable, "-c", _START],
-        cwd=ROOT,
-        env={**os.environ, **_ON_LAMBDA},
+        cwd=REPOSITORY,
+        env={**os.environ, **ON_LAMBDA},
         check=True,
         capture_output=True,
         text=True,
