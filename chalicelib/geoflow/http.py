@@ -57,6 +57,8 @@ def _answering(
     operation: Operation,
 ) -> Callable[[ActionCtx, Request, Mapping[str, str]], Response]:
     def answer(ctx: ActionCtx, request: Request, path: Mapping[str, str]) -> Response:
+        if operation.endpoint.method not in http.methods_at(request.path):
+            return _elsewhere(ctx, request)
         require_scope(ctx, operation.scope)
         arguments = operation.endpoint.arguments(request, path)
         result = perform(ctx, request, operation, arguments)
@@ -100,10 +102,14 @@ def openapi(_ctx: ActionCtx, _request: Request) -> Response:
 @http.delete("/api/{rest:path}")
 def elsewhere(ctx: ActionCtx, request: Request, rest: str) -> Response:
     """Say that there is nothing, or that it answers by other methods."""
+    del rest
+    return _elsewhere(ctx, request)
+
+
+def _elsewhere(ctx: ActionCtx, request: Request) -> Response:
     allowed = _allowed(request.path)
     if not allowed:
-        message = f"there is nothing at /api/{rest}"
-        return refused(ctx, 404, "NOT_FOUND", message)
+        return refused(ctx, 404, "NOT_FOUND", f"there is nothing at {request.path}")
     return refused(
         ctx,
         405,
@@ -132,6 +138,6 @@ def preflight(_ctx: ActionCtx, request: Request, rest: str) -> Response:
 
 def _allowed(path: str) -> list[str]:
     methods = {str(method) for method in http.methods_at(path)}
-    return sorted(methods | ({"HEAD"} if "GET" in methods else set()) | {"OPTIONS"}) * bool(
-        methods
-    )
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted({*methods, "OPTIONS"}) if methods else []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final
@@ -39,6 +40,8 @@ from chalicelib.geoflow.schema import KeptRequest
 
 HEADER: Final = "idempotency-key"
 
+_KEY: Final = re.compile(f"[!-~]{{1,{MAX_IDEMPOTENCY_KEY_CHARS}}}")
+
 
 class Named(Struct):
     """A request that may be repeated: see :class:`KeptRequest`."""
@@ -64,9 +67,10 @@ def named(ctx: ActionCtx, request: Request) -> Named | None:
     key = request.headers.get(HEADER)
     if key is None or request.method not in {"POST", "PUT", "PATCH", "DELETE"}:
         return None
-    if not (0 < len(key) <= MAX_IDEMPOTENCY_KEY_CHARS and key.isascii()):
+    if not _KEY.fullmatch(key):
         raise ValidationFailed(
-            f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY_CHARS} characters of ASCII"
+            f"an Idempotency-Key is 1 to {MAX_IDEMPOTENCY_KEY_CHARS} characters of printable"
+            " ASCII, without spaces"
         )
     caller = ctx.auth.require().token_identifier
     said = [request.method, request.path, sorted(request.query.items())]

@@ -191,13 +191,19 @@ class Http:
         self.routes.append(MountedRoute(method, template, function, self._manners))
 
     def methods_at(self, path: str) -> list[Method]:
-        """Return the methods that a path answers, those of ``{name:path}`` left out, sorted."""
+        """Return the methods by which a path answers, sorted.
+
+        They are those of the most special template that matches, whatever its methods, since
+        that says what there is; templates with ``{name:path}`` say nothing of that.
+        """
         parts = path.split("/")
-        return sorted(
-            route.method
+        matching = [
+            route
             for route in self.routes
             if route.template.is_of_one_length and route.template.match(parts) is not None
-        )
+        ]
+        best = min((route.template.rank for route in matching), default=())
+        return sorted(route.method for route in matching if route.template.rank == best)
 
     def get(self, path: str, *, streamed: bool = False) -> Callable[[F], F]:
         """Answer GET, and HEAD."""

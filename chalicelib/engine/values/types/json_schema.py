@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from chalicelib.engine.limits import MAX_ARRAY_ITEMS, MAX_FIELD_NAME_CHARS
+from chalicelib.engine.limits import MAX_FIELD_NAME_CHARS
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -40,7 +40,7 @@ _ANY_VALUE: Final[Schema] = {
     "description": "Any value: JSON whose objects have names of printable ASCII.",
     "anyOf": [
         {"type": ["null", "boolean", "number", "string"]},
-        {"type": "array", "items": _ANY, "maxItems": MAX_ARRAY_ITEMS},
+        {"type": "array", "items": _ANY},
         _RECORD,
     ],
 }
