@@ -80,6 +80,7 @@ class TestBackend:
         self._jobs = DelayedJobs(self.clock)
         self._parts = self.clock, self.ids, cursors
         self._persistence, self.blobs = persistence or MemoryPersistence(), MemoryBlobs()
+        self.rates = MemoryRates()
         self._users: dict[str, Identity] = {}
         self.engine = Backend(
             Registry(names),
@@ -95,7 +96,7 @@ class TestBackend:
                 blobs=self.blobs,
                 secrets=memory_secrets(),
                 outside=HttpOutside(allowed=_is_loopback, plain=True),
-                rates=MemoryRates(),
+                rates=self.rates,
             ),
             behaviour=Behaviour(
                 settle_ms=0,

@@ -81,14 +81,14 @@ def failure(ctx: ActionCtx, error: Exception, request_id: str) -> Response:
         status, named = ENGINE[code]
         return refused(ctx, status, named, str(error))
     if isinstance(error, AppError):
-        told = error.data
-        status = STATUS.get(told["code"], STATUS["PROCESSING_ERROR"])
-        return refused(ctx, status, told["code"], told["message"], told["details"])
+        data = error.data
+        status = STATUS.get(data["code"], STATUS["PROCESSING_ERROR"])
+        return refused(ctx, status, data["code"], data["message"], data["details"])
     where = {"requestId": request_id}
     if getattr(error, "retryable", False):
-        message = "This cannot be done right now: try again."
+        told = str(getattr(error, "told", "This cannot be done right now: try again."))
         headers = {"Retry-After": "1"}
-        return refused(ctx, UNAVAILABLE, "INTERNAL_ERROR", message, where, headers)
+        return refused(ctx, UNAVAILABLE, "INTERNAL_ERROR", told, where, headers)
     message = "Something went wrong on our side: tell us the request id."
     return refused(ctx, STATUS["INTERNAL_ERROR"], "INTERNAL_ERROR", message, where)
 

@@ -13,8 +13,8 @@ from testing import TestBackend
 
 TOKEN: Final = "a-token-that-holds"
 
-PAUSE_MS: Final = 4000
-"""What passes between two requests: 900 an hour are fewer than a user may send."""
+PAUSE_MS: Final = 40_000
+"""What passes between two requests: 90 an hour are fewer than anybody may send."""
 
 _HEADER: Final = "HTTP_"
 
