@@ -1,6 +1,7 @@
 """``python -m tests.simulation.guards [name …]``: removes guards, and tells what misses them.
 
-``--shrink`` tells a short story of each. ``--record`` writes the seeds down for the tests.
+``--shrink`` tells a short story of each. ``--record`` writes the seeds down for the tests, each
+guard's as they are found; it tries those that are known first, and goes on where it was interrupted.
 """
 
 import argparse
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 
 from tests.simulation.guards import GUARDS, Guard
 from tests.simulation.guards.hunt import hunt_all, hunters, tell
-from tests.simulation.guards.known import record
+from tests.simulation.guards.known import finish, known_seeds, recorded
+from tests.simulation.guards.known import record as write_down
 
 HITS = 3
 """Seeds to write down for a guard: a change of the world leaves one of them, with luck."""
@@ -30,19 +32,36 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     names = options.names or [""]
     guards = [guard for guard in GUARDS if any(name in guard.name for name in names)]
-    found = _hunt(guards, HITS if options.record else 1)
     if options.record:
-        record({name: seeds for name, seeds in found.items() if seeds})
+        guards = _left(guards)
+    found = _hunt(guards, record=options.record)
+    if options.record and all(found.values()):
+        finish()
     if options.shrink:
         _tell(guards, found)
     return 0 if all(found.values()) else 1
 
 
-def _hunt(guards: Sequence[Guard], hits: int) -> dict[str, tuple[int, ...]]:
+def _left(guards: Sequence[Guard]) -> list[Guard]:
+    """The guards that a recording before this one, if it was interrupted, has not done."""
+    done = recorded()
+    left = [guard for guard in guards if guard.name not in done]
+    if len(left) < len(guards):
+        print(f"{len(guards) - len(left)} were recorded before this was interrupted")
+    return left
+
+
+def _hunt(guards: Sequence[Guard], *, record: bool) -> dict[str, tuple[int, ...]]:
     found = {}
-    for hunt in hunt_all(guards, os.cpu_count() or 1, hits, MORE_S):
+    hits, known = (HITS, known_seeds()) if record else (1, {})
+    for hunt in hunt_all(guards, os.cpu_count() or 1, hits, MORE_S, known):
         found[hunt.guard] = hunt.seeds
-        print(f"without “{hunt.guard}”: seeds {hunt.seeds}: {hunt.said}", flush=True)
+        if record and hunt.seeds:
+            write_down(hunt.guard, hunt.seeds)
+        about = f"{len(found)} of {len(guards)}, {hunt.cpu_s:.0f} s"
+        print(
+            f"without “{hunt.guard}”: seeds {hunt.seeds} ({about}): {hunt.said}", flush=True
+        )
     return found
 
 

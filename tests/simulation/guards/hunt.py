@@ -5,12 +5,13 @@ are forked from one process that has imported what is not ours; that saves half 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context
+from types import MappingProxyType
 
 from tests.simulation.guards.edited import import_edited
 from tests.simulation.guards.guard import Guard
@@ -95,12 +96,24 @@ def hunters(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def hunt_all(
-    guards: Iterable[Guard], processes: int, hits: int = 1, more_s: float = 0
+    guards: Iterable[Guard],
+    processes: int,
+    hits: int = 1,
+    more_s: float = 0,
+    known: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Iterator[Hunt]:
-    """Hunt each guard from its first seed on; yield what is found as it is found."""
+    """Hunt each guard from its first seed on; yield what is found as it is found.
+
+    What is ``known`` of a guard comes before its first seed.
+    """
     with hunters(processes) as pool:
         waiting: list[Future[Hunt]] = [
-            pool.submit(seek, guard, range(guard.seeds), hits, more_s) for guard in guards
+            pool.submit(seek, guard, _in_order(guard, known), hits, more_s)
+            for guard in guards
         ]
         for done in as_completed(waiting):
             yield done.result()
+
+
+def _in_order(guard: Guard, known: Mapping[str, Sequence[int]]) -> list[int]:
+    return list(dict.fromkeys([*known.get(guard.name, ()), *range(guard.seeds)]))

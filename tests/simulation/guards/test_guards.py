@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from tests.simulation.guards import GUARDS
+from tests.simulation.guards import GUARDS, known
 from tests.simulation.guards.edited import ROOT
 from tests.simulation.guards.hunt import hunters, seek, tell
 from tests.simulation.guards.known import known_seeds
@@ -26,15 +27,30 @@ def test_is_found_in_the_source_exactly_once(name: str) -> None:
     assert found == [1] * len(BY_NAME[name].edits)
 
 
+def test_a_recording_that_was_interrupted_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "FILE", tmp_path / "known.json")
+    monkeypatch.setattr(known, "PROGRESS", tmp_path / "recorded.part")
+    known.FILE.write_text('{"a": [1], "b": [2]}')
+
+    known.record("b", (3, 4))
+    interrupted = known.recorded()
+    known.finish()
+
+    assert known_seeds() == {"a": [1], "b": [3, 4]}
+    assert (interrupted, known.recorded()) == ({"b"}, set())
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize("name", BY_NAME)
 def test_is_missed_when_it_is_gone(
     name: str, pool: ProcessPoolExecutor, record_property: Callable[[str, object], None]
 ) -> None:
-    guard, known = BY_NAME[name], known_seeds().get(name, ())
+    guard, seeds = BY_NAME[name], known_seeds().get(name, ())
 
     # Where to look first, then everywhere: known seeds move with every change of the world.
-    found = pool.submit(seek, guard, [*known, *range(guard.seeds)]).result()
+    found = pool.submit(seek, guard, [*seeds, *range(guard.seeds)]).result()
 
     record_property("simulated", _told(name, found.seeds[:1], found.tried, found.said))
     assert found.missed, found.said
@@ -57,8 +73,8 @@ def _told(name: str, seeds: tuple[int, ...], tried: int, said: str) -> str:
 def test_a_seed_that_misses_it_shrinks_to_a_short_story(
     name: str, pool: ProcessPoolExecutor
 ) -> None:
-    guard, known = BY_NAME[name], known_seeds().get(name, ())
-    found = pool.submit(seek, guard, [*known, *range(guard.seeds)]).result()
+    guard, seeds = BY_NAME[name], known_seeds().get(name, ())
+    found = pool.submit(seek, guard, [*seeds, *range(guard.seeds)]).result()
 
     story = pool.submit(tell, guard, found.seeds[0], 8).result().splitlines()
 
