@@ -39,6 +39,7 @@ def main() -> int:
     if not _watch_it_work(given.url, token, execution_id):
         return 1
     _tell(client.query("executions:get", {"executionId": execution_id}))
+    _tell_log(client.query("logs:tail", {"executionId": execution_id, "limit": 1000}))
     return 0
 
 
@@ -75,6 +76,13 @@ def _tell(execution: dict[str, Any]) -> None:
     _say(f"territorial sea {all_of_it - land:>14,.0f} km²")
     _say(f"countries       {', '.join(result['features'][0]['properties']['members'])}")
     _say(f"result          {file} ({size:,.0f} bytes of GeoJSON)")
+
+
+def _tell_log(lines: list[dict[str, Any]]) -> None:
+    last = lines[-1]
+    _say(
+        f"log             {len(lines)} lines, the last: {last['nodeId']} {last['message']}"
+    )
 
 
 def _token(*about: str) -> str:

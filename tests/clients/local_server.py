@@ -92,10 +92,10 @@ class LocalServer:
         self.kill()
         self.start()
 
-    def token(self, user: str) -> str:
+    def token(self, user: str, *more: str) -> str:
         """Return a token for a user, from the command that `make token` runs."""
         printed = subprocess.run(
-            [sys.executable, "-m", "local.token", "--user", user],
+            [sys.executable, "-m", "local.token", "--user", user, *more],
             cwd=REPOSITORY,
             env=self._environment(),
             check=True,
