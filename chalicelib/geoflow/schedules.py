@@ -59,6 +59,15 @@ def list_by_workflow(ctx: QueryCtx, workflow_id: Id[Workflow]) -> list[Schedule]
 
 
 @query
+def list_by_workflow_page(
+    ctx: QueryCtx, workflow_id: Id[Workflow], pagination_opts: PaginationOptions
+) -> Page[Schedule]:
+    """Return what :func:`list_by_workflow` does, a page at a time."""
+    of_workflow = Schedule.by_workflow.eq(workflow_id)
+    return ctx.db.query(of_workflow).order("desc").paginate(pagination_opts)
+
+
+@query
 def list_(ctx: QueryCtx) -> list[Schedule]:
     """Return the schedules whose runs are the caller's, newest first, at most 100."""
     me = caller(ctx)

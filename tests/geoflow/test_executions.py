@@ -13,8 +13,9 @@ from chalicelib.engine.errors import (
     RateLimited,
     Unauthenticated,
 )
+from chalicelib.engine.server import PaginationOptions
 from chalicelib.geoflow import executions, users, workers, workflows
-from chalicelib.geoflow.schema import Execution
+from chalicelib.geoflow.schema import SCOPES_CLAIM, Execution, ExecutionStatus
 from testing import Client, TestBackend
 from tests.geoflow.drawings import nodes
 
@@ -23,6 +24,10 @@ def stored(who: Client, execution_id: Any) -> Execution:
     found = who.query(executions.get, execution_id)
     assert found is not None
     return found
+
+
+def ids(runs: list[Execution]) -> list[Any]:
+    return [run.id for run in runs]
 
 
 class TestStart:
@@ -153,7 +158,90 @@ class TestCancel:
         assert stored(alice, run).status == "cancelled"
 
 
+class TestListOfMine:
+    def test_has_what_the_caller_started_newest_first(self, backend: TestBackend) -> None:
+        alice, bob = backend.as_user("alice"), backend.as_user("bob")
+        workflows_of = {who: who.mutation(workflows.create, "l") for who in (alice, bob)}
+        runs = [alice.mutation(executions.start, workflows_of[alice]) for _ in range(3)]
+        theirs = bob.mutation(executions.start, workflows_of[bob])
+        alice.mutation(executions.cancel, runs[1])
+
+        assert ids(alice.query(executions.list_)) == runs[::-1]
+        assert ids(alice.query(executions.list_, "cancelled")) == [runs[1]]
+        assert ids(alice.query(executions.list_, status="queued")) == [runs[2], runs[0]]
+        assert ids(bob.query(executions.list_)) == [theirs]
+        assert backend.as_user("new").query(executions.list_) == []
+        with pytest.raises(Unauthenticated):
+            backend.nobody.query(executions.list_)
+
+    def test_has_everything_for_admins(self, backend: TestBackend) -> None:
+        alice, root = backend.as_user("alice"), backend.as_user("root")
+        backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        workflow = alice.mutation(workflows.create, "l")
+        runs = [alice.mutation(executions.start, workflow) for _ in range(2)]
+        alice.mutation(executions.cancel, runs[0])
+
+        assert ids(root.query(executions.list_)) == runs[::-1]
+        assert ids(root.query(executions.list_, "cancelled")) == [runs[0]]
+
+    @pytest.mark.parametrize("status", [None, "queued"])
+    def test_comes_in_pages(
+        self, backend: TestBackend, status: ExecutionStatus | None
+    ) -> None:
+        alice = backend.as_user("alice")
+        workflow = alice.mutation(workflows.create, "l")
+        runs = [alice.mutation(executions.start, workflow) for _ in range(5)]
+        first = PaginationOptions(num_items=3, cursor=None)
+
+        mine = alice.query(executions.list_page, first, status)
+        page = alice.query(executions.list_by_workflow_page, workflow, first, status)
+        then = PaginationOptions(num_items=3, cursor=page.continue_cursor)
+        rest = alice.query(executions.list_by_workflow_page, workflow, then, status)
+
+        assert ids(mine.page) == ids(page.page) == [runs[4], runs[3], runs[2]]
+        assert (ids(rest.page), rest.is_done) == ([runs[1], runs[0]], True)
+        stranger = backend.as_user("bob")
+        hidden = stranger.query(executions.list_by_workflow_page, workflow, first, status)
+        assert hidden.page == []
+
+
+class TestTrigger:
+    def test_tells_people_from_programs(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        workflow = alice.mutation(workflows.create, "l")
+        scopes = ["workflows:read", "workflows:write", "executions:write"]
+        program = backend.as_user("alice", **{SCOPES_CLAIM: scopes})
+
+        by_hand = alice.mutation(executions.start, workflow)
+        by_key = program.mutation(executions.start, workflow)
+
+        found = [stored(alice, run).trigger for run in (by_hand, by_key)]
+        assert found == ["manual", "api"]
+
+    def test_does_not_let_a_key_that_sees_no_runs_start_more_than_ten(
+        self, backend: TestBackend
+    ) -> None:
+        scopes = ["workflows:read", "workflows:write", "executions:write"]
+        program = backend.as_user("alice", **{SCOPES_CLAIM: scopes})
+        workflow = program.mutation(workflows.create, "l")
+        for _ in range(10):
+            program.mutation(executions.start, workflow)
+
+        with pytest.raises(RateLimited):
+            program.mutation(executions.start, workflow)
+
+
 class TestList:
+    def test_has_those_of_one_status_if_asked(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        workflow = alice.mutation(workflows.create, "l")
+        runs = [alice.mutation(executions.start, workflow) for _ in range(3)]
+        alice.mutation(executions.cancel, runs[1])
+
+        listed = alice.query(executions.list_by_workflow, workflow, status="queued")
+
+        assert ids(listed) == [runs[2], runs[0]]
+
     def test_has_the_runs_of_the_workflow_newest_first(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         lidar, coast = (alice.mutation(workflows.create, name) for name in ("l", "c"))

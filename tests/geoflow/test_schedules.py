@@ -110,6 +110,17 @@ class TestSchedule:
         ]
         assert backend.as_user("bob").query(schedules.list_) == []
 
+    def test_is_listed_with_its_workflow(self, alice: Client, backend: TestBackend) -> None:
+        workflow, page = draw(alice), PaginationOptions(num_items=9, cursor=None)
+        made = alice.mutation(schedules.create, workflow, OFTEN)
+        alice.mutation(schedules.create, draw(alice), OFTEN)
+
+        def listed(who: Client) -> list[Schedule]:
+            return who.query(schedules.list_by_workflow_page, workflow, page).page
+
+        assert [each.id for each in listed(alice)] == [made]
+        assert listed(backend.as_user("bob")) == []
+
     @pytest.mark.parametrize(
         ("cron", "zone", "reason"),
         [

@@ -123,6 +123,20 @@ class TestClaim:
 
         assert sorted(each for each in taken if each is not None) == sorted(runs)
 
+    def test_hands_over_nothing_of_a_workflow_that_was_removed(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        orphan, run = start(alice), start(alice)
+        with backend.db() as db:
+            db.delete(db.require(orphan).workflow_id)  # the rest goes later, in steps
+
+        given = worker.mutation(workers.claim, "w1")
+
+        assert given is not None
+        assert given.execution_id == run
+        with backend.db() as db:
+            assert db.require(orphan).status == "cancelled"
+
     def test_counts_what_waits(self, alice: Client, worker: Client) -> None:
         watch = worker.watch(workers.waiting)
 
@@ -331,6 +345,140 @@ class TestLease:
         found = stored(alice, poison)
         assert (found.status, found.finished) == ("failed", backend.clock.now_ms())
         assert found.error == "5 workers took it on, and none was heard of again"
+
+
+class TestAssignment:
+    def test_changes_only_when_the_run_does(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+        watch = worker.watch(workers.assignment, run, "w1")
+
+        for _ in range(3):
+            backend.advance(LEASE_MS / 2)
+            worker.mutation(workers.renew, run, "w1")
+        worker.mutation(workers.progress, run, "w1", "a", "running", 0.5)
+        alice.mutation(executions.cancel, run)
+
+        assert watch.results == [
+            workers.Standing(status="running", attempt=1, error=None),
+            workers.Standing(status="cancelled", attempt=1, error=None),
+        ]
+
+    def test_is_gone_with_the_lease(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+        watch = worker.watch(workers.assignment, run, "w1")
+
+        backend.advance(LEASE_MS + RECLAIM_S * 1000)
+
+        assert watch.latest is None
+        worker.mutation(workers.claim, "w2")
+        assert watch.latest is None
+        assert worker.query(workers.assignment, run, "w2") is not None
+
+    def test_is_told_to_its_worker_alone(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+
+        assert worker.query(workers.assignment, run, "w2") is None
+        another = backend.as_user("gdal", role="worker")
+        assert another.query(workers.assignment, run, "w1") is None
+        with pytest.raises(Forbidden):
+            alice.query(workers.assignment, run, "w1")
+
+    def test_is_gone_with_the_workflow(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+        watch = worker.watch(workers.assignment, run, "w1")
+
+        alice.mutation(workflows.remove, stored(alice, run).workflow_id)
+        backend.run_jobs()
+
+        assert watch.latest is None
+        with pytest.raises(NotFound):
+            worker.mutation(workers.complete, run, "w1", {})
+
+
+class TestAtOnce:
+    """What happens to one run at the same moment: one of them comes first."""
+
+    def both(self, *deeds: Callable[[], object]) -> list[bool]:
+        """Do all of it at once; return what was not refused."""
+
+        def is_done(deed: Callable[[], object]) -> bool:
+            try:
+                return deed() is not None
+            except (Conflict, Forbidden):
+                return False
+
+        with ThreadPoolExecutor(len(deeds)) as pool:
+            return list(pool.map(is_done, deeds))
+
+    def test_two_workers_claim_and_one_has_it(
+        self, backend: TestBackend, alice: Client
+    ) -> None:
+        hands = [backend.as_user(name, role="worker") for name in ("pdal", "gdal")]
+        for _ in range(10):
+            run = start(alice)
+
+            done = self.both(
+                lambda: hands[0].mutation(workers.claim, "w0"),
+                lambda: hands[1].mutation(workers.claim, "w1"),
+            )
+
+            assert sum(done) == 1
+            assert stored(alice, run).worker_id == f"w{done.index(True)}"
+            alice.mutation(executions.cancel, run)
+
+    def test_a_run_is_cancelled_and_completed_and_ends_once(
+        self, alice: Client, worker: Client
+    ) -> None:
+        for _ in range(10):
+            run = start(alice)
+            worker.mutation(workers.claim, "w1")
+
+            def complete(run: Id[Execution] = run) -> bool:
+                worker.mutation(workers.complete, run, "w1", {})
+                return True
+
+            def cancel(run: Id[Execution] = run) -> bool:
+                alice.mutation(executions.cancel, run)
+                return True
+
+            done = self.both(complete, cancel)
+
+            ends = ["succeeded", "cancelled"]
+            assert sum(done) == 1
+            assert stored(alice, run).status == ends[done.index(True)]
+            workflow = stored(alice, run).workflow_id
+            counted = alice.query(executions.statistics, workflow)
+            assert counted is not None
+            assert counted.succeeded + counted.cancelled == 1
+
+    def test_an_expired_lease_is_renewed_by_nobody_who_lost_the_run(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+        backend.advance(LEASE_MS - 1)
+
+        done = self.both(
+            lambda: worker.mutation(workers.renew, run, "w1"),
+            lambda: worker.mutation(workers.claim, "w2"),
+        )
+
+        holder = stored(alice, run).worker_id
+        assert sum(done) >= 1
+        assert holder == ("w2" if done[1] else "w1")
+        assert not (done[0] and done[1] and holder == "w1")
 
 
 class TestReports:
