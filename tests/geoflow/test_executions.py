@@ -223,7 +223,7 @@ class TestTrigger:
     ) -> None:
         scopes = ["workflows:read", "workflows:write", "executions:write"]
         program = backend.as_user("alice", **{SCOPES_CLAIM: scopes})
-        workflow = program.mutation(workflows.create, "l")
+        workflow = backend.as_user("alice").mutation(workflows.create, "l")
         for _ in range(10):
             program.mutation(executions.start, workflow)
 
