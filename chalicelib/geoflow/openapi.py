@@ -119,10 +119,12 @@ def _parameters(
 ) -> Iterator[Schema]:
     endpoint = operation.endpoint
     for name in endpoint.template.names:
-        yield {"name": name, "in": "path", "required": True, "schema": schemas[name]}
+        schema = _as_text(schemas[name])
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
     for name in endpoint.query_names:
         is_needed = name in required
-        yield {"name": name, "in": "query", "required": is_needed, "schema": schemas[name]}
+        schema = _as_text(schemas[name])
+        yield {"name": name, "in": "query", "required": is_needed, "schema": schema}
     if endpoint.method != "GET":
         yield {
             "name": "Idempotency-Key",
@@ -135,6 +137,12 @@ def _parameters(
                 "maxLength": MAX_IDEMPOTENCY_KEY_CHARS,
             },
         }
+
+
+def _as_text(schema: Schema) -> Schema:
+    """Leave null out: who wants it leaves the parameter out."""
+    options = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    return options[0] if len(options) == 1 else schema
 
 
 def _body(

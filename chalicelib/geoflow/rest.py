@@ -15,13 +15,18 @@ from chalicelib.geoflow import (
     api_keys,
     credentials,
     executions,
+    logs,
     members,
     portable,
+    schedules,
     users,
     versions,
+    webhooks,
+    workers,
     workflows,
 )
 from chalicelib.geoflow.limits import MAX_BODY_BYTES
+from chalicelib.geoflow.schema import WORKERS_SCOPE
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -75,9 +80,15 @@ def _on(
 
 _FLOW: Final = "/api/workflows/{workflowId}"
 _RUN: Final = "/api/executions/{executionId}"
+_PLAN: Final = "/api/schedules/{scheduleId}"
 _KEY: Final = "/api/keys/{apiKeyId}"
-_SECRET: Final = "/api/credentials/{credentialId}"  # noqa: S105 - a path
+_HOOK: Final = "/api/webhooks/{webhookId}"
+_SENT: Final = "/api/deliveries/{deliveryId}"
+_CREDENTIAL: Final = "/api/credentials/{credentialId}"
+_WORK: Final = "/api/workers/executions/{executionId}"
 
+# One operation a line, however long: it is a table.
+# fmt: off
 OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", "/api/users/me", users.me, "users:read"),
     _on("POST", "/api/users/me", users.ensure, "users:write"),
@@ -85,16 +96,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", "/api/users", users.search, "users:read"),
     _on("GET", "/api/users/{userId}", users.get, "users:read", absent="user"),
     _on("PUT", "/api/users/{userId}/role", users.set_role, "users:write"),
+
     _on("GET", "/api/workflows", workflows.list_page, "workflows:read"),
     _on("GET", "/api/workflows/search", workflows.search, "workflows:read"),
     _on("POST", "/api/workflows", workflows.create, "workflows:write", status=201),
-    _on(
-        "POST",
-        "/api/workflows/import",
-        portable.import_workflow,
-        "workflows:write",
-        status=201,
-    ),
+    _on("POST", "/api/workflows/import", portable.import_workflow, "workflows:write", status=201),
     _on("GET", _FLOW, workflows.get, "workflows:read", absent="workflow"),
     _on("PATCH", _FLOW, workflows.update, "workflows:write"),
     _on("DELETE", _FLOW, workflows.remove, "workflows:write"),
@@ -102,42 +108,73 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("POST", f"{_FLOW}/archive", workflows.archive, "workflows:write"),
     _on("POST", f"{_FLOW}/restore", workflows.restore, "workflows:write"),
     _on("POST", f"{_FLOW}/duplicate", workflows.duplicate, "workflows:write", status=201),
+    _on("PATCH", f"{_FLOW}/policy", executions.set_policy, "workflows:write"),
+
     _on("GET", f"{_FLOW}/members", members.list_, "workflows:read"),
     _on("POST", f"{_FLOW}/members", members.share, "workflows:write"),
     _on("DELETE", f"{_FLOW}/members/{{userId}}", members.remove, "workflows:write"),
     _on("POST", f"{_FLOW}/leave", members.leave, "workflows:write"),
     _on("POST", f"{_FLOW}/transfer", members.transfer, "workflows:write"),
+
     _on("GET", f"{_FLOW}/versions", versions.list_page, "workflows:read"),
     _on("POST", f"{_FLOW}/versions", versions.publish, "workflows:write", status=201),
-    _on(
-        "GET",
-        f"{_FLOW}/versions/{{version}}",
-        versions.get,
-        "workflows:read",
-        absent="version",
-    ),
-    _on(
-        "POST",
-        f"{_FLOW}/versions/{{version}}/restore",
-        versions.restore,
-        "workflows:write",
-    ),
-    _on("GET", f"{_FLOW}/executions", executions.list_by_workflow, "executions:read"),
+    _on("GET", f"{_FLOW}/versions/{{version}}", versions.get, "workflows:read", absent="version"),
+    _on("POST", f"{_FLOW}/versions/{{version}}/restore", versions.restore, "workflows:write"),
+
+    _on("GET", f"{_FLOW}/executions", executions.list_by_workflow_page, "executions:read"),
     _on("POST", f"{_FLOW}/executions", executions.start, "workflows:write", status=201),
+    _on("GET", f"{_FLOW}/statistics", executions.statistics, "executions:read", absent="workflow"),
+    _on("GET", "/api/executions", executions.list_page, "executions:read"),
     _on("GET", _RUN, executions.get, "executions:read", absent="execution"),
     _on("POST", f"{_RUN}/cancel", executions.cancel, "executions:write"),
+    _on("POST", f"{_RUN}/retry", executions.retry, "executions:write", status=201),
+    _on("GET", f"{_RUN}/logs", logs.list_page, "executions:read"),
+    _on("GET", f"{_RUN}/logs/tail", logs.tail, "executions:read"),
+
+    _on("GET", f"{_FLOW}/schedules", schedules.list_by_workflow, "workflows:read"),
+    _on("POST", f"{_FLOW}/schedules", schedules.create, "workflows:write", status=201),
+    _on("GET", "/api/schedules", schedules.list_page, "workflows:read"),
+    _on("GET", "/api/schedules/preview", schedules.preview, "workflows:read"),
+    _on("GET", _PLAN, schedules.get, "workflows:read", absent="schedule"),
+    _on("PATCH", _PLAN, schedules.update, "workflows:write"),
+    _on("DELETE", _PLAN, schedules.remove, "workflows:write"),
+
     _on("GET", "/api/keys", api_keys.list_page, "apiKeys:read"),
     _on("POST", "/api/keys", api_keys.create, "apiKeys:write", status=201, is_secret=True),
     _on("GET", _KEY, api_keys.get, "apiKeys:read", absent="API key"),
     _on("POST", f"{_KEY}/revoke", api_keys.revoke, "apiKeys:write"),
     _on("DELETE", _KEY, api_keys.remove, "apiKeys:write"),
+
     _on("GET", "/api/credentials", credentials.list_page, "credentials:read"),
     _on("POST", "/api/credentials", credentials.create, "credentials:write", status=201),
-    _on("GET", _SECRET, credentials.get, "credentials:read", absent="credential"),
-    _on("PATCH", _SECRET, credentials.rename, "credentials:write"),
-    _on("POST", f"{_SECRET}/rotate", credentials.rotate, "credentials:write"),
-    _on("DELETE", _SECRET, credentials.remove, "credentials:write"),
+    _on("GET", _CREDENTIAL, credentials.get, "credentials:read", absent="credential"),
+    _on("PATCH", _CREDENTIAL, credentials.rename, "credentials:write"),
+    _on("POST", f"{_CREDENTIAL}/rotate", credentials.rotate, "credentials:write"),
+    _on("DELETE", _CREDENTIAL, credentials.remove, "credentials:write"),
+
+    _on("GET", "/api/webhooks", webhooks.list_page, "webhooks:read"),
+    _on("POST", "/api/webhooks", webhooks.create, "webhooks:write", status=201, is_secret=True),
+    _on("GET", _HOOK, webhooks.get, "webhooks:read", absent="webhook"),
+    _on("PATCH", _HOOK, webhooks.update, "webhooks:write"),
+    _on("DELETE", _HOOK, webhooks.remove, "webhooks:write"),
+    _on("POST", f"{_HOOK}/rotate", webhooks.rotate_secret, "webhooks:write", is_secret=True),
+    _on("POST", f"{_HOOK}/enable", webhooks.enable, "webhooks:write"),
+    _on("POST", f"{_HOOK}/disable", webhooks.disable, "webhooks:write"),
+    _on("POST", f"{_HOOK}/test", webhooks.send_test, "webhooks:write", status=201),
+    _on("GET", f"{_HOOK}/deliveries", webhooks.deliveries, "webhooks:read"),
+    _on("GET", _SENT, webhooks.get_delivery, "webhooks:read", absent="delivery"),
+    _on("POST", f"{_SENT}/replay", webhooks.replay, "webhooks:write", status=201),
+
+    _on("GET", "/api/workers/waiting", workers.waiting, WORKERS_SCOPE),
+    _on("POST", "/api/workers/claim", workers.claim, WORKERS_SCOPE),
+    _on("GET", _WORK, workers.assignment, WORKERS_SCOPE),
+    _on("POST", f"{_WORK}/renew", workers.renew, WORKERS_SCOPE),
+    _on("POST", f"{_WORK}/progress", workers.progress, WORKERS_SCOPE),
+    _on("POST", f"{_WORK}/logs", logs.append, WORKERS_SCOPE),
+    _on("POST", f"{_WORK}/complete", workers.complete, WORKERS_SCOPE),
+    _on("POST", f"{_WORK}/fail", workers.fail, WORKERS_SCOPE),
 )
+# fmt: on
 """Every operation that is a function; what else there is, stands in ``http.py``."""
 
 BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
