@@ -49,6 +49,18 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
+from chalicelib.engine.queued import (
+    CommitsJob,
+    HouseJob,
+    Job,
+    LookJob,
+    SchemaJob,
+    SweepFiles,
+    TickJob,
+    WakeJob,
+    decode_job,
+    encode_job,
+)
 from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
@@ -72,62 +84,8 @@ from chalicelib.engine.upkeep import Upkeep
 CLOSE_NORMAL: Final = 1000
 
 
-class LookJob(msgspec.Struct, frozen=True, tag="look"):
-    """A session that was handed over, or waits for a frame that may be lost."""
-
-    connection: str
-
-
-class WakeJob(msgspec.Struct, frozen=True, tag="wake"):
-    """Sessions that a commit concerns."""
-
-    connections: tuple[str, ...]
-    ts: int
-
-
-class CommitsJob(msgspec.Struct, frozen=True, tag="commits"):
-    """Commits whose report was given up, and that an operator has replayed."""
-
-    first: int
-    last: int
-
-
-class TickJob(msgspec.Struct, frozen=True, tag="tick"):
-    """The tick of some shards of sessions."""
-
-    shards: tuple[int, ...]
-
-
-class SweepFiles(msgspec.Struct, frozen=True, tag="sweepFiles"):
-    """Bytes of files that are gone, and of uploads that were given up."""
-
-
-class SchemaJob(msgspec.Struct, frozen=True, tag="schema"):
-    """Some steps of a deployment."""
-
-
-class HouseJob(msgspec.Struct, frozen=True, tag="house"):
-    """A visit of the housekeeper, who also looks whether a deployment is stuck."""
-
-
-Job = (
-    ActionJob
-    | LookJob
-    | WakeJob
-    | CommitsJob
-    | TickJob
-    | RunJobs
-    | SweepJobs
-    | SweepFiles
-    | SchemaJob
-    | HouseJob
-)
-
 FEW_SESSIONS: Final = 200
 """Sessions up to which one job does a tick for all shards."""
-
-_jobs = msgspec.json.Decoder(Job)
-_encode_job = msgspec.json.Encoder().encode
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -407,7 +365,7 @@ class Backend:
 
     def job(self, body: bytes) -> Job:
         """Do what a message of the job queue asks for; return what it was."""
-        job: Job = _jobs.decode(body)
+        job = decode_job(body)
         match job:
             case ActionJob():
                 self._run_action(job)
@@ -508,7 +466,7 @@ class Backend:
     def _send_job(self, job: Job, delay_ms: float = 0) -> None:
         quick = isinstance(job, LookJob | WakeJob | CommitsJob | TickJob)
         queue = (self._ports.wakes if quick else None) or self._ports.jobs
-        queue.send(_encode_job(job), delay_ms=delay_ms)
+        queue.send(encode_job(job), delay_ms=delay_ms)
 
     def _send_wake(self, connection: str, delay_ms: float) -> None:
         self._send_job(LookJob(connection), delay_ms)
