@@ -19,7 +19,7 @@ import uvloop
 
 from benchmarks.local_load import mutation
 from benchmarks.report import Line, Number, at_most, print_table
-from benchmarks.server import ADMIN_KEY, Server, serving
+from benchmarks.server import ADMIN_KEY, Server, serving, spent
 from benchmarks.sockets import SocketClient, connect, is_transition
 
 SOCKETS: Final = 10_000
@@ -31,7 +31,6 @@ PATIENCE_S: Final = 120.0
 IDLE_CPU: Final = 0.05
 """Share of one CPU that idle sockets may take: about nothing."""
 
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -101,12 +100,6 @@ class Crowd:
             member.leave()
 
 
-def cpu_s(server: Server) -> float:
-    """CPU time that a server has used, in seconds."""
-    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
 def memory_bytes(server: Server) -> int:
     """Memory that a server holds."""
     return int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
@@ -126,9 +119,9 @@ def counted(server: Server) -> dict[str, float]:
 
 async def idle(server: Server, empty_bytes: int) -> Line:
     """Watch nothing happen."""
-    before_s = cpu_s(server)
+    before = spent(server)
     await asyncio.sleep(IDLE_S)
-    share = (cpu_s(server) - before_s) / IDLE_S
+    share = spent(server).since(before).cpu_s / IDLE_S
     each = (memory_bytes(server) - empty_bytes) / SOCKETS / 1024
     return Line(
         f"{SOCKETS:,} idle live queries",
@@ -164,12 +157,13 @@ async def come_back(server: Server, crowd: Crowd) -> Line:
     """Cut everybody, and have all of them come back at once."""
     crowd.leave()
     await asyncio.sleep(1)
-    before = counted(server)["LiveQueriesRun"]
+    before, before_it = counted(server)["LiveQueriesRun"], spent(server)
     took_s = await crowd.join(SOCKETS)
+    each = spent(server).since(before_it).cpu_s / SOCKETS * 1e6
     ran = counted(server)["LiveQueriesRun"] - before
     return Line(
         f"{SOCKETS:,} reconnect at once, until the last has its result",
-        [Number(took_s, "s"), at_most(ran, "runs", 0)],
+        [Number(took_s, "s"), at_most(ran, "runs", 0), Number(each, "µs of CPU each")],
     )
 
 
@@ -187,7 +181,7 @@ async def _measure() -> list[Line]:
 def run() -> None:
     """Measure, and print."""
     lines = uvloop.run(_measure())
-    print_table("A crowd, each with a live query of its own", ("", ""), lines)
+    print_table("A crowd, each with a live query of its own", ("", "", ""), lines)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,16 @@ import uvloop
 
 from benchmarks.local_load import mutation
 from benchmarks.report import Line, Number, at_most, print_table
-from benchmarks.server import serving
+from benchmarks.server import Server, Spent, serving, spent
 from benchmarks.sockets import SocketClient, connect, is_transition
 
 GOALS_S: Final = {1000: 0.06, 5000: 0.25, 10_000: 0.5}
 """Seconds until the last of so many sockets has a commit, at most."""
 
 COMMITS: Final = 7
+Waits = Sequence[tuple[float, float]]
+_COLUMNS: Final = "first", "last, median", "best", "worst", "server's CPU, each"
+
 CONNECT_TOGETHER: Final = 100
 PATIENCE_S: Final = 60.0
 
@@ -68,12 +71,17 @@ class Audience:
                 self._all_have_it.set()
 
 
-async def fan_out(port: int, sockets: int) -> Sequence[tuple[float, float]]:
-    """Return how long several commits took to reach one, and all ``sockets``, in seconds."""
+async def fan_out(server: Server, sockets: int) -> tuple[Waits, Spent]:
+    """Return how long several commits took to reach one, and all ``sockets``, in seconds.
+
+    And what the server took for them.
+    """
+    port = server.port
     audience = Audience()
     await audience.gather(port, sockets)
     writer = await connect(port, lambda _: None)
     waits: list[tuple[float, float]] = []
+    before = spent(server)
     for commit in range(COMMITS):
         text = f"{sockets} sockets, commit {commit}"
         all_have_it = audience.until_all_have(text.encode(), sockets)
@@ -82,21 +90,23 @@ async def fan_out(port: int, sockets: int) -> Sequence[tuple[float, float]]:
         await all_have_it
         waits.append((audience.first_at - began, time.perf_counter() - began))
         await asyncio.sleep(0.05)
+    took = spent(server).since(before)
     writer.close()
     audience.leave()
-    return waits
+    return waits, took
 
 
 async def _audiences() -> list[Line]:
     lines = []
     for sockets, goal_s in GOALS_S.items():
         with serving() as server:
-            waits = await fan_out(server.port, sockets)
+            waits, took = await fan_out(server, sockets)
         last = [whole for _, whole in waits]
         numbers = (statistics.median(last), min(last), max(last))
         first = Number(statistics.median(one for one, _ in waits), "s")
         goals = [at_most(number, "s", goal_s) for number in numbers]
-        lines.append(Line(f"{sockets:,} sockets", [first, *goals]))
+        each = Number(took.cpu_s / COMMITS / sockets * 1e6, "µs")
+        lines.append(Line(f"{sockets:,} sockets", [first, *goals, each]))
     return lines
 
 
@@ -104,7 +114,7 @@ def run() -> None:
     """Measure, and print."""
     lines = uvloop.run(_audiences())
     title = "One commit that all sockets watch, until the first and the last one have it"
-    print_table(title, ("first", "last, median", "best", "worst"), lines)
+    print_table(title, _COLUMNS, lines)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import msgspec
 import uvloop
 
 from benchmarks.report import Line, Number, at_least, at_most, print_table
-from benchmarks.server import serving
+from benchmarks.server import Server, Spent, serving, spent
 from benchmarks.sockets import SocketClient, connect, is_response, is_transition
 
 ACCOUNTS: Final = 10_000
@@ -50,6 +50,12 @@ class Tally:
 
     began: float = 0.0
     ended: float = 0.0
+    answered: int = 0
+    """Those of the warm-up, and of the end, among them."""
+
+    spent: Spent = field(default_factory=lambda: Spent(0.0, 0))
+    """What the server took for all that were answered."""
+
     waits: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     sums: list[float] = field(default_factory=list)
@@ -104,6 +110,7 @@ class Teller:
         if not is_response(message):
             return
         now = time.perf_counter()
+        self._tally.answered += 1
         if self._tally.began <= self._sent and now <= self._tally.ended:
             self._tally.waits.append(now - self._sent)
         if b'"success":true' not in message:
@@ -135,9 +142,14 @@ async def open_accounts(port: int) -> None:
 
 
 async def transfers(
-    port: int, choose: Choose, *, watched: bool = False, measured_s: float = MEASURED_S
+    server: Server,
+    choose: Choose,
+    *,
+    watched: bool = False,
+    measured_s: float = MEASURED_S,
 ) -> Tally:
     """Put the load on, and return what came of it."""
+    port, before = server.port, spent(server)
     began = time.perf_counter() + WARM_UP_S
     tally = Tally(began, began + measured_s)
     watcher: SocketClient | None = None
@@ -152,6 +164,7 @@ async def transfers(
         await teller.start(port)
     await asyncio.sleep(tally.ended - time.perf_counter())
     await asyncio.gather(*(teller.stop() for teller in tellers))
+    tally.spent = spent(server).since(before)
     if watcher is not None:
         watcher.close()
     return tally
@@ -169,11 +182,11 @@ async def _loads() -> list[Line]:
     with serving() as server:
         await open_accounts(server.port)
         return [
-            _line("uniform", await transfers(server.port, uniform(ACCOUNTS))),
-            _line("Zipf 1.5", await transfers(server.port, zipf(ACCOUNTS, 1.5))),
+            _line("uniform", await transfers(server, uniform(ACCOUNTS))),
+            _line("Zipf 1.5", await transfers(server, zipf(ACCOUNTS, 1.5))),
             _line(
                 f"among {WATCHED} accounts, their sum watched",
-                await transfers(server.port, uniform(WATCHED), watched=True),
+                await transfers(server, uniform(WATCHED), watched=True),
             ),
         ]
 
@@ -187,6 +200,8 @@ def _line(name: str, tally: Tally) -> Line:
             Number(tally.wait_ms(0.5), "ms"),
             at_most(tally.wait_ms(0.99), "ms", 60),
             at_most(len(tally.errors), "", 0),
+            Number(tally.spent.cpu_s / tally.answered * 1e6, "µs"),
+            Number(tally.spent.switches / tally.answered),
             *([Number(len(tally.sums)), at_most(torn, "", 0)] if tally.sums else []),
         ),
     )
@@ -195,7 +210,8 @@ def _line(name: str, tally: Tally) -> Line:
 def run() -> None:
     """Measure, and print."""
     lines = uvloop.run(_loads())
-    columns = ("transfers", "p50", "p99", "errors", "sums seen", "wrong")
+    each = "server's CPU, each", "switches, each"
+    columns = ("transfers", "p50", "p99", "errors", *each, "sums seen", "wrong")
     print_table("Transfers on the local server, each synced at its answer", columns, lines)
 
 

@@ -1,6 +1,7 @@
 """A local server of a benchmark's own: ``python -m local`` in a process of its own."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,6 +28,37 @@ class Server:
 
     port: int
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a process has taken: CPU time in seconds, and switches of threads that waited.
+
+    Unlike rates, they say much of a program and little of what else the machine does.
+    """
+
+    cpu_s: float
+    switches: int
+
+    def since(self, before: "Spent") -> "Spent":
+        """What was taken after ``before``."""
+        return Spent(self.cpu_s - before.cpu_s, self.switches - before.switches)
+
+
+def spent(server: Server) -> Spent:
+    """Read what a server has taken so far."""
+    process = Path(f"/proc/{server.pid}")
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    switches = 0
+    for task in (process / "task").iterdir():
+        with suppress(OSError):  # the thread has ended meanwhile
+            found = _VOLUNTARY.search((task / "status").read_text())
+            switches += int(found[1]) if found else 0
+    return Spent((int(fields[11]) + int(fields[12])) / _TICKS_PER_S, switches)
+
+
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_VOLUNTARY: Final = re.compile(r"^voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 
 
 @contextmanager
