@@ -91,13 +91,17 @@ bench: $(VENV)/.dev-ready ## Print the numbers of the benchmarks
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 CHECKOV := $(VENV)/checkov/bin/checkov
+MINISTACK := $(abspath $(VENV))/ministack/bin/ministack
 
-.PHONY: package validate cost
+.PHONY: package validate emulate cost
 package: $(VENV)/.dev-ready ## Build what STAGE= (dev, staging, prod) deploys into out/: bundle and templates
 	@exec $(BIN)/python -m infra.build $(if $(filter command,$(origin STAGE)),--stage '$(STAGE)')
 
 validate: $(VENV)/.dev-ready $(CHECKOV) ## Hold the templates to cfn-lint, checkov, moto and our own laws
 	@exec $(BIN)/python -W ignore -m infra.validate --checkov '$(CHECKOV)'
+
+emulate: $(VENV)/.dev-ready $(MINISTACK) tests/clients/node_modules/.package-lock.json ## Deploy the bundle to MiniStack, and drive it with a stock client (opt-in, two minutes)
+	@exec $(BIN)/python -W ignore -m infra.emulation --ministack '$(MINISTACK)'
 
 cost: $(VENV)/.dev-ready ## Print what the deployment costs a month; ARGS='--help' for loads
 	@exec $(BIN)/python -m infra.cost $(ARGS)
@@ -107,6 +111,12 @@ $(CHECKOV): | $(BIN)/python
 	@echo 'Installing checkov into $(VENV)/checkov …' >&2
 	@$(BIN)/python -m venv $(VENV)/checkov
 	@$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 >&2
+
+# Likewise.
+$(MINISTACK): | $(BIN)/python
+	@echo 'Installing MiniStack into $(VENV)/ministack …' >&2
+	@$(BIN)/python -m venv $(VENV)/ministack
+	@$(VENV)/ministack/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33 >&2
 
 .PHONY: clean
 clean: ## Remove what the commands made, but not the data
