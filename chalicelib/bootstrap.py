@@ -15,6 +15,7 @@ import msgspec
 from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.adapters.telemetry import Telemetry
+from chalicelib.behaviour import addresses, behaviour_of
 from chalicelib.config import Settings, check_on_aws, from_environment
 from chalicelib.engine.auth import (
     Caller,
@@ -24,15 +25,10 @@ from chalicelib.engine.auth import (
     parse_admin_key,
 )
 from chalicelib.engine.auth.credentials import BearerToken
-from chalicelib.engine.backend import Backend, Behaviour, Ports
+from chalicelib.engine.backend import Backend, Ports
 from chalicelib.engine.blobs import BlobStore
-from chalicelib.engine.database.housekeeping import Retention
-from chalicelib.engine.functions.addresses import Addresses
-from chalicelib.engine.functions.http_quota import RateNumbers
 from chalicelib.engine.functions.registry import Registry
-from chalicelib.engine.functions.storage import FileAccess
 from chalicelib.engine.gates import Gate, LockGate
-from chalicelib.engine.limits import DAY_MS
 from chalicelib.engine.line import Line
 from chalicelib.engine.outside import Outside
 from chalicelib.engine.persistence import Persistence
@@ -47,7 +43,6 @@ from chalicelib.engine.ports import (
 from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.messages import Authenticate
-from chalicelib.engine.sync.overload import Allowance
 
 SYSTEM: Final = "chalicelib.system"
 """The app that the CLI talks to; every deployment serves it beside its own."""
@@ -144,19 +139,7 @@ def assemble(
             outside=_outside(settings),
             rates=stores.rates,
         ),
-        behaviour=Behaviour(
-            redacted=settings.redacted,
-            settle_ms=settings.settle_ms,
-            max_message_bytes=settings.message_bytes,
-            code_version=code_version,
-            files=FileAccess(settings.cloud_url, secret),
-            allowance=_allowance(settings),
-            rates=RateNumbers(
-                settings.known_requests_per_hour, settings.unknown_requests_per_hour
-            ),
-            ahead=settings.wake_ahead and settings.store == "dynamodb",
-            retention=Retention(log_ms=settings.log_retention_days * DAY_MS),
-        ),
+        behaviour=behaviour_of(settings, secret, code_version),
         verify=_authenticator(verifier, settings.admin_key or None),
         report=telemetry.error,
         observe=telemetry.observed,
@@ -172,29 +155,9 @@ def assemble(
     )
 
 
-def _allowance(settings: Settings) -> Allowance:
-    """The limits of connections and users; a user may do four times what a connection may."""
-    messages, data = settings.max_messages_per_s, settings.max_bytes_per_s
-    return Allowance(
-        connection_queries=settings.max_connection_queries,
-        connection_messages_per_s=messages,
-        connection_bytes_per_s=data,
-        user_queries=settings.max_user_queries,
-        user_sockets=settings.max_user_sockets,
-        user_messages_per_s=4 * messages,
-        user_bytes_per_s=4 * data,
-    )
-
-
 def _secret(settings: Settings) -> bytes:
     """What this deployment seals with; without a setting, something of this process alone."""
     return settings.secret.encode() or os.urandom(32)
-
-
-def addresses(settings: Settings) -> Addresses:
-    """Where clients reach a deployment; one address may serve all, HTTP functions below it."""
-    cloud = settings.cloud_url.rstrip("/")
-    return Addresses(cloud, settings.site_url.rstrip("/") or (cloud and f"{cloud}/http"))
 
 
 def dynamodb_stores(settings: Settings) -> Stores:

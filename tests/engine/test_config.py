@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.bootstrap import addresses
+from chalicelib.behaviour import addresses
 from chalicelib.config import (
     DEFAULT_PORT,
     NEEDED_ON_AWS,
