@@ -29,6 +29,9 @@ READ_S: Final = 5.0
 PATIENCE_MS: Final = 5_000.0
 """How long a call that was surely refused is repeated, in milliseconds."""
 
+OFFER_MS: Final = 500.0
+"""How long a message that may wait is repeated while it is refused, in milliseconds."""
+
 IDLE_MS: Final = 10_000.0
 """How long connections are kept that nobody uses, in milliseconds.
 
@@ -79,8 +82,22 @@ class ApiGateway:
 
     def post(self, connection: str, data: bytes) -> None:
         """Send one text message; repeat it while it is surely refused."""
+        refusal = self._post(connection, data, PATIENCE_MS)
+        if refusal is not None:
+            raise PostUnanswered(f"refused for {PATIENCE_MS:.0f} ms") from refusal
+
+    def offer(self, connection: str, data: bytes) -> bool:
+        """Send one text message; False if it is refused for half a second.
+
+        API Gateway refuses (429) what is too much for an account, and what a client has no room
+        for that does not read.
+        """
+        return self._post(connection, data, OFFER_MS) is None
+
+    def _post(self, connection: str, data: bytes, patience_ms: float) -> Exception | None:
+        operation = "post_to_connection"
         try:
-            self._call("post_to_connection", ConnectionId=connection, Data=data)
+            return self._call(operation, patience_ms, ConnectionId=connection, Data=data)
         except ClientError as error:
             if _code(error) == "PayloadTooLargeException":
                 raise MessageTooLarge(f"a message of {len(data)} bytes") from error
@@ -90,19 +107,23 @@ class ApiGateway:
         """Close the socket; API Gateway has no way to tell the client why."""
         del code, reason
         try:
-            self._call("delete_connection", ConnectionId=connection)
+            refusal = self._call("delete_connection", PATIENCE_MS, ConnectionId=connection)
         except ConnectionGone:
             return
+        if refusal is not None:
+            raise PostUnanswered(f"refused for {PATIENCE_MS:.0f} ms") from refusal
 
-    def _call(self, operation: str, **given: Any) -> None:
-        give_up_ms = self._clock.now_ms() + PATIENCE_MS
+    def _call(self, operation: str, patience_ms: float, **given: Any) -> Exception | None:
+        """Call until it is executed; return the last refusal if it was not in time."""
+        give_up_ms = self._clock.now_ms() + patience_ms
         pause_ms = _FIRST_PAUSE_MS
         while (refusal := self._try(operation, given)) is not None:
             if self._clock.now_ms() > give_up_ms:
-                raise PostUnanswered(f"refused for {PATIENCE_MS:.0f} ms") from refusal
+                return refusal
             # Jitter, or all who were refused together come back together.
             self._clock.wait_ms(pause_ms * random.uniform(0.5, 1.5))  # noqa: S311
             pause_ms = min(pause_ms * 2, _LAST_PAUSE_MS)
+        return None
 
     def _try(self, operation: str, given: dict[str, Any]) -> Exception | None:
         """Call once.

@@ -46,6 +46,7 @@ from chalicelib.engine.ports import (
     Gateway,
     Ids,
     JobQueue,
+    Refusing,
     SessionStore,
     SubscriptionIndex,
 )
@@ -223,6 +224,7 @@ class Backend:
             start=self._send_job,
             send_wake=self._send_wake,
             unsent=gateway.unsent if isinstance(gateway, Backlogged) else _none_unsent,
+            offer=gateway.offer if isinstance(gateway, Refusing) else None,
             report=report,
             reruns=self._reruns,
             turnstile=self._turnstile,

@@ -85,6 +85,19 @@ class Backlogged(Gateway, Protocol):
         ...
 
 
+@runtime_checkable
+class Refusing(Gateway, Protocol):
+    """A gateway that refuses messages while it has no room for more to a socket."""
+
+    def offer(self, connection: str, data: bytes) -> bool:
+        """Send one text message like :meth:`post`, or tell soon that it was surely not sent.
+
+        Returns:
+            False if it was refused for load: the client is slow, or there is too much of all.
+        """
+        ...
+
+
 class Frame(msgspec.Struct, frozen=True, array_like=True):
     """One message of a client, or an answer that an action left for it.
 

@@ -28,6 +28,9 @@ class Faults:
     lost_post: Annotated[
         float, "A post or a close is not answered; it may have been delivered."
     ] = 0.01
+    full: Annotated[
+        float, "A transition is refused: the gateway has no room for more to its client."
+    ] = 0
     cut: Annotated[
         float,
         "Before an act of a client its socket dies; a prefix of what it sent arrives.",
@@ -44,7 +47,7 @@ EXPIRED_MS = 5 * 60 * 1000.0
 """Age at which AWS refuses a signed request: a put that was slept over does not land."""
 
 NONE = Faults(
-    kill=0, freeze=0, error=0, lost_put=0, lost_post=0, cut=0, desert=0, forgotten=0
+    kill=0, freeze=0, error=0, lost_put=0, lost_post=0, full=0, cut=0, desert=0, forgotten=0
 )
 
 

@@ -113,6 +113,14 @@ class Gateway:
             raise PostUnanswered("simulated")
         world.pause(errors=False)
 
+    def offer(self, connection: str, data: bytes) -> bool:
+        """Send one message down, if there is room."""
+        if self._world.strikes("full"):
+            self._world.pause(errors=False)
+            return False
+        self.post(connection, data)
+        return True
+
     def _send_down(self, socket: Socket, data: bytes) -> None:
         world = self._world
         world.note(received(socket.connection, data))

@@ -88,6 +88,8 @@ SLOW = replace(CALM, post_ms=(50, 6000), acts=(10, 24), http=12)
 # Clients that read slowly, of which the local gateway knows.
 BEHIND = replace(LOCAL, take_ms=(20, 900), think_ms=(0, 60), acts=(8, 20), http=20)
 BARELY_BEHIND = replace(BEHIND, take_ms=(1, 120), http=8, stall=0.3)
+# Clients that read slowly, of which API Gateway tells by refusing.
+FULL = replace(CALM, faults=replace(NONE, full=0.3), acts=(8, 20), http=12)
 PIECES = replace(CALM, max_message_bytes=2048)
 
 # Committers wake others before the stream does. "Deserted": they die of it, where they hold no
@@ -159,6 +161,8 @@ PROFILES = {
     "slow": SLOW,
     "behind": BEHIND,
     "barely behind": BARELY_BEHIND,
+    "full": FULL,
+    "faulty full": replace(FAULTY, faults=replace(Faults(), full=0.2)),
     "pieces": PIECES,
     "ahead": replace(AHEAD, http=12),
     "deserted": DESERTED,

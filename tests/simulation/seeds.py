@@ -21,6 +21,8 @@ SEEDS = {
     "dynamodb line": 3,
     "deploy": 30,
     "faulty deploy": 40,
+    "full": 20,
+    "faulty full": 30,
     "pieces": 30,
     "ahead": 25,
     "deserted": 30,

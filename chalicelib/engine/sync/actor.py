@@ -214,6 +214,8 @@ class Actors:
                 if self._goes_on(talk, saved, late=late):
                     # After the release: sent before, it would find the lease held.
                     self._services.send_wake(connection, 0)
+                if talk.look_again_ms is not None:
+                    self._services.send_wake(connection, talk.look_again_ms)
                 return talk.committed
             lease = self._store.raise_wake(connection, 0)
             if lease.owner != owner or lease.dead:

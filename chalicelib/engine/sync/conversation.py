@@ -28,12 +28,14 @@ from chalicelib.engine.sync.messages import (
     ModifyQuerySet,
     Mutation,
     Ping,
+    Transition,
     decode_inbox,
     encode,
 )
 from chalicelib.engine.sync.order import GAP_PATIENCE_MS, Received, Timing, choose, place
 from chalicelib.engine.sync.outbox import (
     RESPONSE_ENVELOPE_BYTES,
+    Offer,
     Outbox,
     mutation_response,
 )
@@ -43,6 +45,7 @@ from chalicelib.engine.sync.session import (
     Answer,
     Effect,
     Enlist,
+    LiveQuery,
     Run,
     Session,
     Start,
@@ -50,7 +53,7 @@ from chalicelib.engine.sync.session import (
     receive,
     signed_in,
 )
-from chalicelib.engine.sync.transition import Mover, message, pack, unpack
+from chalicelib.engine.sync.transition import Moved, Mover, message, pack, unpack
 
 ACTION_PATIENCE_MS: Final = 630_000.0
 """How long an action may take until it is answered as failed: ten minutes and a margin."""
@@ -63,6 +66,16 @@ Source: docs/protocol.md 4.5, the server that clients know buffers two transitio
 
 Committed = dict[int, Request]
 """Mutations that have not failed, by the timestamps of their answers."""
+
+FIRST_ROOM_MS: Final = 1_000.0
+"""After how long a transition is offered again that there was no room for, in milliseconds; twice
+that after the next refusal, and so on."""
+
+MAX_REFUSED: Final = 5
+"""Refusals in a row, half a minute of them, after which a client that does not read is closed."""
+
+QUEUE_EARLY_MS: Final = 1_000.0
+"""How much sooner than asked for a queue may deliver. Source: ``JobQueue.send``."""
 
 CLOSE_INTERNAL: Final = 1011
 CLOSE_NORMAL: Final = 1000
@@ -105,6 +118,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     start: Callable[[ActionJob], None]
     send_wake: Callable[[str, float], None]
     unsent: Callable[[str], int]
+    offer: Offer | None = None
     report: Callable[[Exception, str, str], None]
     reruns: Reruns
     turnstile: Turnstile
@@ -123,6 +137,7 @@ class Conversation:
         self._services, self.connection = services, connection
         self.session, self.lease = session, lease
         self.changed = self.is_held_up = False
+        self.look_again_ms: float | None = None
         self.done: list[str] = []
         self.committed: Committed = {}
         self.end_older: Callable[[list[str]], None] = lambda _: None
@@ -136,7 +151,11 @@ class Conversation:
         self._behind = lease.due
         self._digests = unpack(lease.digests)
         self._outbox = Outbox(
-            services.gateway, services.clock, connection, services.max_message_bytes
+            services.gateway,
+            services.clock,
+            connection,
+            services.max_message_bytes,
+            services.offer,
         )
 
     @property
@@ -151,6 +170,8 @@ class Conversation:
 
     def client_is_behind(self) -> bool:
         """Tell whether a client has transitions to take before it gets another one."""
+        if self.session.behind_until_ms > self._services.clock.now_ms():
+            return True
         return self._services.unsent(self.connection) >= MAX_UNSENT
 
     def look(self, inbox: Callable[[], list[Frame]]) -> None:
@@ -360,20 +381,20 @@ class Conversation:
         )
         lease = self.lease
         sends = bool(lease.due or transition.modifications)
+        changed = {m.query_id for m in transition.modifications} & moved.outcomes.keys()
+        if sends and not self._has_room_for(transition):
+            self._hold_back(moved, changed)
+            return
         self._services.reruns.moved(
             self.connection,
             moved.session,
             moved.step,
             ts=moved.ts,
-            changed={m.query_id for m in transition.modifications} & moved.outcomes.keys(),
+            changed=changed,
             sent=sends,
             now_ms=now_ms,
         )
         if sends:
-            try:
-                self._outbox.post_transition(transition, chunked=self.session.is_js)
-            except MessageTooLarge as error:
-                raise Ended(CLOSE_INTERNAL, "TransitionTooLarge") from error
             version = self.session.query_set, self.session.identity, moved.ts
             lease = msgspec.structs.replace(lease, version=version, digests=pack(digests))
             self._digests = digests
@@ -385,9 +406,45 @@ class Conversation:
         )
         # Removed only now: until it was sent, the old ones were still needed.
         self._services.index.remove(moved.obsolete)
-        after = msgspec.structs.replace(moved.session, dropped={})
+        after = msgspec.structs.replace(
+            moved.session, dropped={}, refused=0, behind_until_ms=0
+        )
         self.changed = self.changed or after != self.session
         self.session = after
+
+    def _has_room_for(self, transition: Transition) -> bool:
+        """Send a transition; False if the gateway has no room for it."""
+        try:
+            return self._outbox.post_transition(transition, chunked=self.session.is_js)
+        except MessageTooLarge as error:
+            raise Ended(CLOSE_INTERNAL, "TransitionTooLarge") from error
+
+    def _hold_back(self, moved: Moved, changed: set[int]) -> None:
+        """Keep what there was no room for: it is sent with what has changed by then.
+
+        The session has moved on, and its subscriptions with it; but the queries that had
+        something to say count as never run, and what was dropped is told once more.
+        """
+        self._services.reruns.merged()
+        refused = self.session.refused + 1
+        if refused > MAX_REFUSED:
+            raise Ended(CLOSE_AGAIN, "ClientTooSlow")
+        wait_ms = FIRST_ROOM_MS * 2 ** (refused - 1)
+        self.session = msgspec.structs.replace(
+            moved.session,
+            queries={
+                i: _untold(query, self.session.queries[i]) if i in changed else query
+                for i, query in moved.session.queries.items()
+            },
+            dropped=dict.fromkeys(moved.session.dropped, ()),
+            refused=refused,
+            behind_until_ms=self._services.clock.now_ms() + wait_ms,
+        )
+        self._services.index.remove(moved.obsolete)
+        seen = max(self.lease.seen, moved.ts)
+        self.lease = msgspec.structs.replace(self.lease, seen=seen, due=True)
+        self.changed = self.is_held_up = True
+        self.look_again_ms = wait_ms + QUEUE_EARLY_MS
 
     def _ping_if_idle(self) -> None:
         """Keep the client from giving up: two thirds of its patience, less one tick."""
@@ -427,6 +484,11 @@ class Conversation:
     def _fatal(self, error: EngineError) -> NoReturn:
         self._outbox.post(FatalError(error=f"{error.code}: {error}"))
         raise Ended(CLOSE_NORMAL, error.code)
+
+
+def _untold(query: LiveQuery, before: LiveQuery) -> LiveQuery:
+    """A query whose run the client has not heard of: where its page ended counts no more."""
+    return msgspec.structs.replace(query, ran=False, journal=before.journal)
 
 
 def _lost_action(request_id: int) -> ActionDone:

@@ -1,6 +1,7 @@
 """What a session sends: responses, transitions in one piece or many."""
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -26,6 +27,9 @@ RESPONSE_ENVELOPE_BYTES: Final = 1024
 """Room for what stands around the value, the error and the log lines of a response."""
 
 
+Offer = Callable[[str, bytes], bool]
+
+
 class Outbox:
     """Posts the messages of one connection, one at a time.
 
@@ -34,10 +38,16 @@ class Outbox:
     """
 
     def __init__(
-        self, gateway: Gateway, clock: Clock, connection: str, max_message_bytes: int
+        self,
+        gateway: Gateway,
+        clock: Clock,
+        connection: str,
+        max_message_bytes: int,
+        offer: Offer | None = None,
     ) -> None:
+        """``offer`` sends unless there is no room, where the gateway can tell."""
         self._gateway, self._clock, self._connection = gateway, clock, connection
-        self._max_bytes = max_message_bytes
+        self._max_bytes, self._offer_to = max_message_bytes, offer
         self.sent_ms = 0.0
 
     def post(self, message: ServerMessage) -> None:
@@ -48,16 +58,19 @@ class Outbox:
         """Send a message that is written already."""
         self._send(data)
 
-    def post_transition(self, transition: Transition, *, chunked: bool) -> None:
-        """Send a transition, in pieces if it is too long and the client can join them."""
+    def post_transition(self, transition: Transition, *, chunked: bool) -> bool:
+        """Send a transition, in pieces if it is too long and the client can join them.
+
+        Returns:
+            False if there was no room for it: nothing of it was sent.
+        """
         data = encode(transition)
         if len(data) <= self._max_bytes or not chunked:
-            self._send(data)
-            return
+            return self._offer(data)
         pieces = _pieces(data.decode(), self._max_bytes - _ENVELOPE_BYTES)
         name = f"{transition.end_version.query_set}-{transition.end_version.ts}"
         for number, piece in enumerate(pieces):
-            self.post(
+            part = encode(
                 TransitionChunk(
                     chunk=piece,
                     part_number=number,
@@ -65,6 +78,19 @@ class Outbox:
                     transition_id=name,
                 )
             )
+            if number:
+                self._send(part)
+            elif not self._offer(part):
+                return False
+        return True
+
+    def _offer(self, data: bytes) -> bool:
+        if self._offer_to is None:
+            self._send(data)
+        elif not self._offer_to(self._connection, data):
+            return False
+        self.sent_ms = self._clock.now_ms()
+        return True
 
     def _send(self, data: bytes) -> None:
         self._gateway.post(self._connection, data)

@@ -64,6 +64,9 @@ class Session(msgspec.Struct, frozen=True):
     dropped: dict[int, tuple[Interval, ...]] = {}
     actions: dict[int, float] = {}
     authenticated_ms: float = 0
+    refused: int = 0
+    behind_until_ms: float = 0
+    """How often in a row, and until when, the gateway has had no room for a transition."""
 
     @property
     def patience_ms(self) -> float:

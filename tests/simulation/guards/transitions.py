@@ -120,6 +120,28 @@ TRANSITIONS = (
         ),
     ),
     Guard(
+        "a transition that was refused is told by the next one",
+        "full",
+        (
+            Edit(
+                CONVERSATION,
+                "query, ran=False, journal=before.journal",
+                "query, journal=before.journal",
+            ),
+        ),
+    ),
+    Guard(
+        "whoever was refused is offered a transition again",
+        "full",
+        (
+            Edit(
+                CONVERSATION,
+                "self.look_again_ms = wait_ms + QUEUE_EARLY_MS",
+                "self.look_again_ms = None",
+            ),
+        ),
+    ),
+    Guard(
         "a query whose identity changed is run again",
         "calm",
         (
