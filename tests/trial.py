@@ -106,10 +106,11 @@ class Trial:
         observe: Callable[[str, Statistics], None] = lambda _path, _statistics: None,
         allowance: Allowance | None = None,
         ahead: bool = False,
+        sockets: LimitedSockets | None = None,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         self.sockets: LimitedSockets = (
-            beside.sockets if beside else LimitedSockets(max_message_bytes)
+            beside.sockets if beside else sockets or LimitedSockets(max_message_bytes)
         )
         self.jobs: DelayedJobs = beside.jobs if beside else DelayedJobs(self.clock)
         self.ids: CountedIds = beside.ids if beside else CountedIds()

@@ -137,6 +137,25 @@ class TestPost:
 
         assert 5_000 <= clock.ms - before <= 7_000
 
+    def test_that_may_wait_is_refused_soon(
+        self, gateway: ApiGateway, script: Script, clock: Clock
+    ) -> None:
+        script.statuses.extend([429] * 20)
+        before = clock.ms
+
+        taken = gateway.offer("c", b"hello")
+
+        assert not taken
+        assert 500 <= clock.ms - before <= 1_200
+
+    def test_that_may_wait_is_sent_if_there_is_room_again(
+        self, gateway: ApiGateway, script: Script
+    ) -> None:
+        script.statuses.extend([429, 429])
+
+        assert gateway.offer("c", b"hello")
+        assert len(script.requests) == 3
+
     @pytest.mark.parametrize("status", [HANG_UP, 500, 502, 503, 504])
     def test_is_never_repeated_if_it_may_have_been_sent(
         self, gateway: ApiGateway, script: Script, status: int
