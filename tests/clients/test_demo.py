@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from tests.demo.test_topojson import SQUARES
 
 pytestmark = pytest.mark.clients
 
+PAGE = REPOSITORY / "docs" / "geoflow" / "workers.md"
 PATIENCE_S = 60
 NODES = [
     {"id": "read", "type": "read", "config": {"collection": "lands"}},
@@ -106,6 +108,25 @@ def test_the_worker_says_which_node_cannot_be_done(
     found = stored(alice, run)
     assert found["status"] == "failed"
     assert found["error"].startswith("read: there is no file 'none.json'")
+
+
+def test_the_worker_of_the_page_does_its_work(
+    server: LocalServer, alice: Any, token: str, tmp_path: Path
+) -> None:
+    (block,) = re.findall(r"```python\n(# worker.py\n.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "worker.py").write_text(block)
+    run = start(alice)
+
+    subprocess.run(
+        [*DYING_WITH_US, sys.executable, str(tmp_path / "worker.py"), server.url, "--once"],
+        input=f"{token}\n",
+        check=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+    assert stored(alice, run)["outputs"] == {"nodes": 2}
+    assert len(alice.query("logs:tail", {"executionId": run})) == 2
 
 
 def test_a_worker_learns_at_once_that_its_run_was_cancelled(
