@@ -51,7 +51,7 @@ def test_sqlite_answers_as_memory_does(tmp_path: Path) -> None:
     persistence = SqlitePersistence(tmp_path)
     reference, other = performer(), performer(persistence)
 
-    for seed, steps in programs(250):
+    for seed, steps in programs(500):
         assert other.perform(steps) == reference.perform(steps), f"program {seed}"
     persistence.close()
 
