@@ -135,7 +135,7 @@ $(BIN)/python:
 	@echo 'Making $(VENV) …' >&2
 	@'$(PYTHON)' -m venv $(VENV) >&2
 
-$(VENV)/.local-ready: requirements.txt requirements-local.txt constraints.txt | $(BIN)/python
+$(VENV)/.local-ready: requirements.txt requirements-geo.txt requirements-local.txt constraints.txt | $(BIN)/python
 	@echo 'Installing the packages of the local server …' >&2
 	@$(LOCKED) $(PIP_INSTALL) -r requirements-local.txt >&2
 	@touch $@
@@ -145,7 +145,7 @@ $(VENV)/.demo-ready: demo/requirements.txt constraints.txt | $(BIN)/python
 	@$(LOCKED) $(PIP_INSTALL) -r demo/requirements.txt >&2
 	@touch $@
 
-$(VENV)/.dev-ready: requirements.txt requirements-local.txt requirements-dev.txt demo/requirements.txt constraints.txt | $(BIN)/python
+$(VENV)/.dev-ready: requirements.txt requirements-geo.txt requirements-local.txt requirements-dev.txt demo/requirements.txt constraints.txt | $(BIN)/python
 	@echo 'Installing the packages of the tests and checks …' >&2
 	@$(LOCKED) $(PIP_INSTALL) -r requirements-dev.txt >&2
 	@touch $@

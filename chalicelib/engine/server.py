@@ -14,6 +14,7 @@ from chalicelib.engine.errors import (
     RequestFailed,
     SecretRefused,
     Unauthenticated,
+    UploadRefused,
     ValidationFailed,
 )
 from chalicelib.engine.functions.context import (
@@ -93,6 +94,7 @@ __all__ = [
     "Struct",
     "Unauthenticated",
     "Unset",
+    "UploadRefused",
     "ValidationFailed",
     "action",
     "index",

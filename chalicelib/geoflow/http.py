@@ -20,7 +20,7 @@ from chalicelib.engine.server import (
     Request,
     Response,
 )
-from chalicelib.geoflow import portable
+from chalicelib.geoflow import files_http, portable
 from chalicelib.geoflow.answers import READABLE, failure, refused, success
 from chalicelib.geoflow.api_keys import by_key
 from chalicelib.geoflow.idempotency import perform
@@ -70,6 +70,9 @@ def _answering(
 for _operation in OPERATIONS:
     _endpoint = _operation.endpoint
     http.mount(_endpoint.method, _endpoint.template.text, _answering(_operation))
+
+
+files_http.mount(http)
 
 
 @http.get("/api/workflows/{workflow_id}/export")

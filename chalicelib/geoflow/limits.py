@@ -207,3 +207,54 @@ OVERDUE_MS: Final = 3600 * 1000
 
 MAX_TOLD_CHARS: Final = 1000
 """How much of an error of a run a webhook is told, in characters."""
+
+MAX_FILE_BYTES: Final = 5_000_000_000
+"""Largest file, in bytes. Source: S3, the largest object that one PUT by a link may bring."""
+
+MAX_FILE_NAME_CHARS: Final = 255
+"""Longest name of a file, in characters. Source: what common file systems take."""
+
+MAX_FORM_PARTS: Final = 20
+"""Most parts of one form that uploads a file: it has four that mean something."""
+
+MAX_FORM_FIELD_BYTES: Final = 4096
+"""Largest part of such a form that is no file, in bytes: names and ids."""
+
+FILE_STALE_MS: Final = 3_600_000
+"""How long a file may be pending before it is given up, in milliseconds: an hour.
+
+It is looked at within seconds. What is pending after that was lost with all its retries.
+"""
+
+MAX_INSPECTED_BYTES: Final = 200_000_000
+"""Largest file whose geodata is looked at, in bytes.
+
+Source: Lambda has 512 MB of /tmp, which must hold it and what an archive in it unpacks to.
+"""
+
+MAX_UNPACKED_BYTES: Final = 250_000_000
+"""Most bytes that are unpacked of an archive: with the above, what /tmp holds."""
+
+MAX_ARCHIVE_ENTRIES: Final = 1000
+"""Most entries of an archive that is looked into: a shapefile has about five."""
+
+INSPECTION_S: Final = 60
+"""How long one file is looked at, in seconds, of processor time and by the wall clock."""
+
+INSPECTION_MEMORY_BYTES: Final = 1 << 30
+"""How much address space the process has that looks at a file, in bytes.
+
+The libraries take about 600 MB of it, most of which is code that is mapped and never read.
+"""
+
+MAX_LAYERS: Final = 100
+"""Most layers of one file that are looked at."""
+
+MAX_DRAWN_FEATURES: Final = 5000
+"""Most features of a file of which a thumbnail is drawn: of more, nobody could see one."""
+
+MAX_DRAWN_FILE_BYTES: Final = 20_000_000
+"""Largest file of which a thumbnail is drawn, in bytes: it is drawn within seconds."""
+
+MAX_DRAWN_VERTICES: Final = 6000
+"""Most vertices of a thumbnail: with at most 11 characters each, it is below 70 KB."""

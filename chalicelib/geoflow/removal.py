@@ -10,6 +10,7 @@ from chalicelib.geoflow.schema import (
     Execution,
     ExecutionDay,
     ExecutionLog,
+    File,
     Schedule,
     Workflow,
     WorkflowMember,
@@ -32,6 +33,7 @@ _PARTS: tuple[Any, ...] = (
     WorkflowMember.by_workflow_user,
     WorkflowVersion.by_workflow_version,
     Schedule.by_workflow,
+    File.by_workflow,
     Execution.by_workflow,
     ExecutionDay.by_workflow_day,  # after the runs, which are counted into them
 )
@@ -39,7 +41,13 @@ _PARTS: tuple[Any, ...] = (
 
 
 def _remove_part(ctx: MutationCtx, row: Any, most: int) -> int:
-    """Remove a document and what belongs to it; return how many went, at most ``most``."""
+    """Remove a document and what belongs to it; return how many went, at most ``most``.
+
+    A file stays, and belongs to its owner alone.
+    """
+    if isinstance(row, File):
+        ctx.db.patch(row.id, workflow_id=None)
+        return 1
     gone = 0
     if isinstance(row, Execution):
         for line in ctx.db.query(ExecutionLog.by_execution.eq(row.id)).take(most):

@@ -15,6 +15,7 @@ from chalicelib.geoflow import (
     api_keys,
     credentials,
     executions,
+    files,
     logs,
     members,
     portable,
@@ -81,6 +82,7 @@ def _on(
 _FLOW: Final = "/api/workflows/{workflowId}"
 _RUN: Final = "/api/executions/{executionId}"
 _PLAN: Final = "/api/schedules/{scheduleId}"
+_FILE: Final = "/api/files/{fileId}"
 _KEY: Final = "/api/keys/{apiKeyId}"
 _HOOK: Final = "/api/webhooks/{webhookId}"
 _SENT: Final = "/api/deliveries/{deliveryId}"
@@ -138,6 +140,15 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", _PLAN, schedules.get, "workflows:read", absent="schedule"),
     _on("PATCH", _PLAN, schedules.update, "workflows:write"),
     _on("DELETE", _PLAN, schedules.remove, "workflows:write"),
+
+    _on("GET", f"{_FLOW}/files", files.list_by_workflow_page, "files:read"),
+    _on("GET", "/api/users/{userId}/files", files.list_by_user_page, "files:read"),
+    _on("GET", "/api/files/search", files.search, "files:read"),
+    _on("POST", "/api/files", files.upload, "files:write", status=201),
+    _on("GET", _FILE, files.get, "files:read", absent="file"),
+    _on("PATCH", _FILE, files.update, "files:write"),
+    _on("DELETE", _FILE, files.remove, "files:write"),
+    _on("POST", f"{_FILE}/reprocess", files.reprocess, "files:write"),
 
     _on("GET", "/api/keys", api_keys.list_page, "apiKeys:read"),
     _on("POST", "/api/keys", api_keys.create, "apiKeys:write", status=201, is_secret=True),

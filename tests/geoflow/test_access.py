@@ -13,6 +13,7 @@ from chalicelib.engine.errors import Forbidden, NotFound, Unauthenticated
 from chalicelib.engine.server import Id, PaginationOptions
 from chalicelib.geoflow import (
     executions,
+    files,
     logs,
     members,
     schedules,
@@ -80,10 +81,20 @@ def _schedule(s: Scene) -> Any:
     return s.owner.mutation(schedules.create, s.workflow, "0 0 1 1 *")
 
 
+def _stored(s: Scene) -> Any:
+    return s.backend.upload(s.owner.mutation(files.generate_upload_url), b"a,b\n1,2\n")
+
+
+def _file(s: Scene) -> Any:
+    return s.owner.mutation(files.upload, _stored(s), "a.csv", "text/csv", s.workflow)
+
+
 _PREPARATIONS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "run": _run,
     "ended": _ended,
     "schedule": _schedule,
+    "file": _file,
+    "stored": _stored,
 }
 """What the owner has made before somebody's role is what is to be tried."""
 
@@ -152,6 +163,32 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     "executions.control": (
         lambda s: s.who.mutation(executions.cancel, made(s, "run")),
         lambda s: s.who.mutation(executions.retry, made(s, "ended")),
+    ),
+    "files.create": (
+        lambda s: s.who.mutation(files.generate_upload_url),
+        lambda s: s.who.mutation(files.upload, made(s, "stored"), "b.csv", "text/csv"),
+    ),
+    "files.read": (
+        lambda s: _seen(s.who.query(files.get, made(s, "file"))),
+        lambda s: _seen(s.who.query(files.list_by_user, s.owner_id) or None),
+        lambda s: _seen(
+            s.who.query(files.list_by_user_page, s.owner_id, _PAGE).page or None
+        ),
+        lambda s: _seen(s.who.query(files.list_by_workflow, s.workflow) or None),
+        lambda s: _seen(
+            s.who.query(files.list_by_workflow_page, s.workflow, _PAGE).page or None
+        ),
+        lambda s: _seen(s.who.query(files.search, "csv", _PAGE, s.workflow).page or None),
+        lambda s: s.who.mutation(files.generate_download_url, made(s, "file")),
+        lambda s: s.who.mutation(files.generate_thumbnail_url, made(s, "file")),
+    ),
+    "files.change": (
+        lambda s: s.who.mutation(files.update, made(s, "file"), name="c.csv"),
+        lambda s: s.who.mutation(files.reprocess, made(s, "file")),
+    ),
+    "files.remove": (
+        lambda s: s.who.mutation(files.update, made(s, "file"), workflow_id=None),
+        lambda s: s.who.mutation(files.remove, made(s, "file")),
     ),
 }
 """By permission: what is tried. It succeeds if the matrix says so, and is refused if not."""

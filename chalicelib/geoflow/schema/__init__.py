@@ -26,6 +26,7 @@ from chalicelib.geoflow.schema.executions import (
 )
 from chalicelib.geoflow.schema.fields import (
     Description,
+    FileName,
     Key,
     Message,
     Name,
@@ -33,6 +34,15 @@ from chalicelib.geoflow.schema.fields import (
     Service,
     Tags,
     Url,
+)
+from chalicelib.geoflow.schema.files import (
+    Bounds,
+    Crs,
+    File,
+    FileState,
+    Geodata,
+    RasterSize,
+    relation_to_file,
 )
 from chalicelib.geoflow.schema.idempotency import KeptRequest
 from chalicelib.geoflow.schema.logs import ExecutionLog, LogLevel
@@ -85,8 +95,10 @@ __all__ = [
     "Access",
     "AccessKind",
     "ApiKey",
+    "Bounds",
     "Credential",
     "Cron",
+    "Crs",
     "DeliveryAttempt",
     "DeliveryStatus",
     "Description",
@@ -97,6 +109,10 @@ __all__ = [
     "ExecutionDay",
     "ExecutionLog",
     "ExecutionStatus",
+    "File",
+    "FileName",
+    "FileState",
+    "Geodata",
     "KeptRequest",
     "Key",
     "LifetimeDays",
@@ -111,6 +127,7 @@ __all__ = [
     "Position",
     "Preferences",
     "Progress",
+    "RasterSize",
     "Relation",
     "RetryPolicy",
     "Role",
@@ -143,6 +160,7 @@ __all__ = [
     "member_of",
     "relation_of",
     "relation_to",
+    "relation_to_file",
     "relation_to_id",
     "relation_to_owner",
     "relation_to_run",

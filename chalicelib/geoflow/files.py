@@ -1,0 +1,270 @@
+"""Files: uploaded, found, shared with a workflow, removed with their bytes."""
+
+from __future__ import annotations
+
+from chalicelib.engine.server import (
+    UNSET,
+    Conflict,
+    Id,
+    MutationCtx,
+    NotFound,
+    Page,
+    PaginationOptions,
+    QueryCtx,
+    StoredFile,
+    Unset,
+    ValidationFailed,
+    mutation,
+    query,
+)
+from chalicelib.geoflow import file_facts
+from chalicelib.geoflow.accesses import note
+from chalicelib.geoflow.limits import MAX_FILE_BYTES, MAX_LISTED
+from chalicelib.geoflow.model.content_types import checked_type
+from chalicelib.geoflow.model.names import has_text
+from chalicelib.geoflow.schema import (
+    File,
+    FileName,
+    Message,
+    Permission,
+    User,
+    Workflow,
+    caller,
+    is_admin,
+    relation_to_file,
+    require_permission,
+)
+from chalicelib.geoflow.users import current_user
+from chalicelib.geoflow.workflows import checked_workflow
+
+
+@query
+def list_by_user(ctx: QueryCtx, user_id: Id[User]) -> list[File]:
+    """Return a user's files, newest first, at most 100: those that the caller may see."""
+    ctx.auth.require()
+    return ctx.db.query(File.by_owner.eq(user_id)).order("desc").take(MAX_LISTED)
+
+
+@query
+def list_by_user_page(
+    ctx: QueryCtx, user_id: Id[User], pagination_opts: PaginationOptions
+) -> Page[File]:
+    """Return a user's files, newest first, a page at a time."""
+    ctx.auth.require()
+    owned = ctx.db.query(File.by_owner.eq(user_id)).order("desc")
+    return owned.paginate(pagination_opts)
+
+
+@query
+def list_by_workflow(ctx: QueryCtx, workflow_id: Id[Workflow]) -> list[File]:
+    """Return the files of a workflow, newest first, at most 100."""
+    ctx.auth.require()
+    return ctx.db.query(File.by_workflow.eq(workflow_id)).order("desc").take(MAX_LISTED)
+
+
+@query
+def list_by_workflow_page(
+    ctx: QueryCtx, workflow_id: Id[Workflow], pagination_opts: PaginationOptions
+) -> Page[File]:
+    """Return the files of a workflow, newest first, a page at a time."""
+    ctx.auth.require()
+    belonging = ctx.db.query(File.by_workflow.eq(workflow_id)).order("desc")
+    return belonging.paginate(pagination_opts)
+
+
+@query
+def search(
+    ctx: QueryCtx,
+    text: str,
+    pagination_opts: PaginationOptions,
+    workflow_id: Id[Workflow] | None = None,
+) -> Page[File]:
+    """Return files whose name has ``text`` in it: of a workflow, or else the caller's own.
+
+    An admin who names no workflow searches all. Newest first; a page may be short, or empty,
+    and yet not be the last.
+    """
+    ctx.auth.require()
+    me = caller(ctx)
+    if workflow_id is not None:
+        found = ctx.db.query(File.by_workflow.eq(workflow_id))
+    elif is_admin(ctx):
+        found = ctx.db.query(File)
+    elif me is not None:
+        found = ctx.db.query(File.by_owner.eq(me.id))
+    else:
+        return Page(page=[], is_done=True, continue_cursor="")
+    named = found.order("desc").filter(lambda file: has_text(text, file.name))
+    return named.paginate(pagination_opts)
+
+
+@query
+def get(ctx: QueryCtx, file_id: Id[File]) -> File | None:
+    """Return the file; null if there is none that the caller may see."""
+    return ctx.db.get(file_id)
+
+
+@query
+def check_upload(ctx: QueryCtx, workflow_id: Id[Workflow] | None = None) -> None:
+    """Refuse an upload that could not be kept; ask before its bytes go."""
+    _require_may_create(ctx, workflow_id)
+
+
+@mutation
+def generate_upload_url(ctx: MutationCtx) -> str:
+    """Return a URL to which a file may be posted for the next hour; then call ``upload``."""
+    _require_may_create(ctx, None)
+    return ctx.storage.generate_upload_url()
+
+
+@mutation
+def upload(
+    ctx: MutationCtx,
+    storage_id: Id[StoredFile],
+    name: FileName,
+    content_type: Message | None = None,
+    workflow_id: Id[Workflow] | None = None,
+) -> Id[File]:
+    """Keep stored bytes as a file of the caller's, and look into it soon.
+
+    Repeated, it returns the same file.
+
+    Raises:
+        Conflict: the bytes are another file's.
+        NotFound: nothing is stored under that id, or there is no such workflow.
+        ValidationFailed: it is too large, or of a type that is not taken.
+    """
+    me = current_user(ctx)
+    _require_may_create(ctx, workflow_id)
+    stored = ctx.storage.get_metadata(storage_id)
+    if stored is None:
+        raise NotFound("nothing is stored under this id: upload it first", id=storage_id)
+    holder = _holder(ctx, storage_id)
+    if holder is not None:
+        return _repeated(holder, me, storage_id)
+    told = None if isinstance(stored.content_type, Unset) else stored.content_type
+    kept_type = checked_type(content_type or told)
+    _check_size(stored.size)
+    made = ctx.db.insert(
+        File(
+            owner=me.id,
+            workflow_id=workflow_id,
+            name=name,
+            content_type=kept_type,
+            size=int(stored.size),
+            sha256=stored.sha256,
+            pending_since=ctx.now,
+            storage_id=storage_id,
+        )
+    )
+    ctx.scheduler.run_after(0, file_facts.inspect, made)
+    return made
+
+
+@mutation
+def update(
+    ctx: MutationCtx,
+    file_id: Id[File],
+    name: FileName | Unset = UNSET,
+    content_type: Message | Unset = UNSET,
+    workflow_id: Id[Workflow] | Unset | None = UNSET,
+) -> None:
+    """Change what is given; a workflow of null takes the file out of its workflow.
+
+    To move a file changes who may see it, and is for whoever may remove it.
+    """
+    file = checked_file(ctx, "files.change", file_id)
+    if workflow_id is not UNSET and workflow_id != file.workflow_id:
+        checked_file(ctx, "files.remove", file_id)
+        _require_may_add(ctx, workflow_id)
+    with ctx.db.edit(file_id) as edited:
+        if name is not UNSET:
+            edited.name = name
+        if content_type is not UNSET:
+            edited.content_type = checked_type(content_type)
+        if workflow_id is not UNSET:
+            edited.workflow_id = workflow_id
+
+
+@mutation
+def reprocess(ctx: MutationCtx, file_id: Id[File]) -> None:
+    """Look into a file again, as after an upgrade of the libraries."""
+    file = checked_file(ctx, "files.change", file_id)
+    if file.state == "pending":
+        return
+    ctx.db.patch(file_id, state="pending", pending_since=ctx.now, reason=None)
+    ctx.scheduler.run_after(0, file_facts.inspect, file_id)
+
+
+@mutation
+def remove(ctx: MutationCtx, file_id: Id[File]) -> None:
+    """Remove a file for good, with its bytes and its thumbnail."""
+    file = checked_file(ctx, "files.remove", file_id)
+    ctx.db.delete(file_id)
+    for stored in (file.storage_id, file.thumbnail_id):
+        if stored is not None and ctx.storage.get_metadata(stored) is not None:
+            ctx.storage.delete(stored)
+
+
+@mutation
+def generate_download_url(ctx: MutationCtx, file_id: Id[File]) -> str:
+    """Return a URL that serves the file to whoever has it, for five minutes."""
+    file = checked_file(ctx, "files.read", file_id)
+    note(ctx, "download", "files", file_id)
+    return ctx.storage.generate_download_url(file.storage_id, name=file.name)
+
+
+@mutation
+def generate_thumbnail_url(ctx: MutationCtx, file_id: Id[File]) -> str | None:
+    """Return a URL that shows the thumbnail for five minutes; null if there is none."""
+    file = checked_file(ctx, "files.read", file_id)
+    if file.thumbnail_id is None:
+        return None
+    return ctx.storage.generate_download_url(file.thumbnail_id, inline=True)
+
+
+def checked_file(ctx: QueryCtx, permission: Permission, file_id: Id[File]) -> File:
+    """Return a file with which the caller may do that.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        NotFound: there is none that the caller may see.
+        Forbidden: the caller may see it, and no more.
+    """
+    ctx.auth.require()
+    file = ctx.db.require(file_id)
+    require_permission(ctx, permission, relation_to_file(ctx, file))
+    return file
+
+
+def _require_may_create(ctx: QueryCtx, workflow_id: Id[Workflow] | None) -> None:
+    require_permission(ctx, "files.create", "none")
+    _require_may_add(ctx, workflow_id)
+
+
+def _require_may_add(ctx: QueryCtx, workflow_id: Id[Workflow] | None) -> None:
+    if workflow_id is not None:
+        checked_workflow(ctx, "files.change", workflow_id)
+
+
+def _holder(ctx: QueryCtx, storage_id: Id[StoredFile]) -> File | None:
+    """The file whose bytes, or whose thumbnail, these are: nobody else may remove them."""
+    db = ctx.db.unrestricted
+    return (
+        db.query(File.by_storage.eq(storage_id)).first()
+        or db.query(File.by_thumbnail.eq(storage_id)).first()
+    )
+
+
+def _repeated(holder: File, me: User, storage_id: Id[StoredFile]) -> Id[File]:
+    if holder.owner != me.id or holder.storage_id != storage_id:
+        raise Conflict("these bytes are another file's: upload them anew", id=storage_id)
+    return holder.id
+
+
+def _check_size(size: float) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ValidationFailed(
+            f"a file may have {MAX_FILE_BYTES} bytes, and this one has {size:.0f}",
+            limit=MAX_FILE_BYTES,
+        )
