@@ -28,7 +28,7 @@ AT_ONCE: Final = 1000
 LONG_S: Final = 0.02
 """How long one fiber may compute until new calls go to threads: they need not wait for it."""
 
-LATER_S: Final = 0.001
+LATER_S: Final = 0.003
 """How long what is done :func:`later` may wait while other fibers go on."""
 
 log: Final = logging.getLogger("geoflow.local")

@@ -159,7 +159,8 @@ def in_transaction(
 ) -> Scheduling:
     """Scheduling within a mutation, for the job ``parent`` if one calls it."""
 
-    def add(plan: Plan) -> Id[ScheduledFunction]:
+    # Quoted: each mutation comes by here, and would work the hint out.
+    def add(plan: Plan) -> "Id[ScheduledFunction]":
         by: Any = parent
         return book.add(plan, canceled=by is not None and book.is_canceled(by))
 
