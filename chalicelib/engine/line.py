@@ -19,8 +19,8 @@ class Line(Protocol):
     anybody; its holder may be at work all the same. All calls may be repeated.
     """
 
-    def join(self, waiting: InLine) -> None:
-        """Stand in line."""
+    def join(self, waiting: InLine, *left: str) -> None:
+        """Stand in line, and leave other places."""
         ...
 
     def waiting(self, limit: int) -> list[InLine]:

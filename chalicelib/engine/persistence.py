@@ -5,7 +5,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from chalicelib.engine.log import Entry, Row
+from chalicelib.engine.log import Entry, IndexKey, Row
 
 PAGE_BYTES: Final = 4 << 20
 """Bytes of images with which a page of a scan is full, however many rows were asked for.
@@ -121,6 +121,13 @@ class Persistence(Protocol):
 
     def get(self, index: int, key: bytes) -> Row | None:
         """Read one row; None if it is absent or a tombstone."""
+        ...
+
+    def get_all(self, keys: Sequence[IndexKey]) -> list[Row | None]:
+        """Read rows, each as :meth:`get` does, in the order of ``keys``: asked for at once.
+
+        They may be from different moments. A key may come twice.
+        """
         ...
 
     def raise_horizon(self, horizon: int) -> None:

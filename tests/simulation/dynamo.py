@@ -86,6 +86,16 @@ class TornDynamo:
         self._world.pause()
         return found
 
+    def get_all(self, table: str, keys: Sequence[Item]) -> list[Item]:
+        """Read items by their keys; what is left undone is asked for again."""
+        found, left = list[Item](), list(keys)
+        while left:
+            asked = {table: {"Keys": left, "ConsistentRead": True}}
+            answer = self.raw.batch_get_item(RequestItems=asked)
+            found += answer["Responses"][table]
+            left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
+        return found
+
     def query(
         self,
         table: str,
@@ -237,12 +247,7 @@ class TornDynamo:
 
     def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Make several calls, in any order."""
-        done: dict[int, T] = {}
-        order = list(range(len(calls)))
-        self._world.random.shuffle(order)
-        for number in order:
-            done[number] = calls[number]()
-        return [done[number] for number in range(len(calls))]
+        return self._world.together(calls)
 
 
 class _Raw:

@@ -22,10 +22,10 @@ class SlowLine:
         self._world.pause()
         return done
 
-    def join(self, waiting: InLine) -> None:
+    def join(self, waiting: InLine, *left: str) -> None:
         """Stand in line."""
         self._world.stats["stood in line"] += 1
-        self._call(lambda: self._inner.join(waiting))
+        self._call(lambda: self._inner.join(waiting, *left))
 
     def waiting(self, limit: int) -> list[InLine]:
         """Read who stands in line."""

@@ -164,6 +164,14 @@ class TornPersistence:
         """Read one row."""
         return self.call(lambda: self._inner.get(index, key))
 
+    def get_all(self, keys: Sequence[IndexKey]) -> list[Row | None]:
+        """Read rows, others writing in between."""
+        world = self._world
+        world.pause()
+        found = [self._inner.get(*key) for key in keys if world.step()]
+        world.pause()
+        return found
+
     def live_rows(self) -> dict[IndexKey, bytes | None]:
         """All rows as they are, tombstones left out."""
         held = self._inner._rows.items()

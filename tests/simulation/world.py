@@ -6,10 +6,11 @@ follows from the seed, so that a seed replays exactly.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
+from typing import TypeVar
 from zlib import crc32
 
 from greenlet import getcurrent, greenlet
@@ -21,6 +22,8 @@ from tests.simulation.profiles import Profile
 from tests.simulation.properties import Broken, Property
 
 BEGINNING_MS = 1.8e12
+
+T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -213,6 +216,15 @@ class World:
         if self.chance(HABITS.torn_read):
             self.sleep(self.between((0, 3)))
         return True
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make calls that wait for none of each other: one by one, in any order."""
+        done: dict[int, T] = {}
+        order = list(range(len(calls)))
+        self.random.shuffle(order)
+        for number in order:
+            done[number] = calls[number]()
+        return [done[number] for number in range(len(calls))]
 
     def _check_alive(self, invocation: Invocation) -> None:
         if self._closed or invocation.dead:

@@ -36,6 +36,9 @@ REFUSED_PATIENCE_S: Final = 8.0
 PARALLEL: Final = 16
 """Calls that are made at the same time."""
 
+BATCH_KEYS: Final = 100
+"""Items that are read in one call. Source: DynamoDB API reference, BatchGetItem."""
+
 _REFUSALS: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -104,6 +107,23 @@ class DynamoClient:
         answer = self._call("get_item", table, Key=key, ConsistentRead=True)
         item: Item | None = answer.get("Item")
         return item
+
+    def get_all(self, table: str, keys: Sequence[Item]) -> list[Item]:
+        """Read items by their keys, which must differ; in any order, absent ones left out."""
+        name, found, left = self.table(table), list[Item](), list(keys)
+        give_up = time.monotonic() + REFUSED_PATIENCE_S
+        while left:
+            asked = {name: {"Keys": left[:BATCH_KEYS], "ConsistentRead": True}}
+            answer = self._repeated("batch_get_item", RequestItems=asked)
+            found += answer["Responses"].get(name, ())
+            undone = answer["UnprocessedKeys"].get(name, {}).get("Keys", [])
+            left[:BATCH_KEYS] = undone
+            if undone:
+                # It leaves parts of a batch undone under load, and asks for patience.
+                if time.monotonic() > give_up:
+                    raise StorageUnavailable("a batch of reads was not done in time")
+                time.sleep(_FIRST_PAUSE_S)
+        return found
 
     def query(
         self,
@@ -253,13 +273,16 @@ class DynamoClient:
     def _call(
         self, operation: str, table: str, *, once: bool = False, **clauses: Any
     ) -> Any:
+        return self._repeated(operation, once=once, TableName=self.table(table), **clauses)
+
+    def _repeated(self, operation: str, *, once: bool = False, **clauses: Any) -> Any:
         call = getattr(self._once if once else self._patient, operation)
         give_up = time.monotonic() + REFUSED_PATIENCE_S
         pause = _FIRST_PAUSE_S
         while True:
             try:
                 with _typed_errors(once=once):
-                    return call(TableName=self.table(table), **clauses)
+                    return call(**clauses)
             except _Refused as refused:
                 if time.monotonic() > give_up:
                     raise StorageUnavailable(str(refused)) from refused

@@ -7,7 +7,7 @@ from itertools import islice
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.leases import number
-from chalicelib.adapters.dynamodb.session_items import Attributes, ItemTable, delete_of
+from chalicelib.adapters.dynamodb.session_items import Attributes, ItemTable, delete_of, put_of
 from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.line import InLine
 from chalicelib.engine.ports import Clock
@@ -23,12 +23,18 @@ class DynamoLine:
         self._table = ItemTable(client, "sessions", clock or SystemClock())
         self._partition = f"line#{log}"
 
-    def join(self, waiting: InLine) -> None:
-        """Stand in line."""
-        body: Attributes = {"body": {"B": waiting.body}}
-        self._table.put(
-            {**self._key(_PLACE + waiting.place), **body, **self._table.expiry()}
-        )
+    def join(self, waiting: InLine, *left: str) -> None:
+        """Stand in line, in the call in which other places are left."""
+        item: Attributes = {
+            **self._key(_PLACE + waiting.place),
+            "body": {"B": waiting.body},
+            **self._table.expiry(),
+        }
+        if left:
+            places = map(self._key, (_PLACE + place for place in left))
+            self._table.write([put_of(item), *map(delete_of, places)])
+        else:
+            self._table.put(item)
 
     def waiting(self, limit: int) -> list[InLine]:
         """Read who stands in line, the first ones first."""

@@ -13,8 +13,9 @@ class MemoryLine:
         self._lease: tuple[str, float] | None = None
         self._lock = Lock()
 
-    def join(self, waiting: InLine) -> None:
+    def join(self, waiting: InLine, *left: str) -> None:
         """Stand in line."""
+        self.leave(*left)
         with self._lock:
             self._waiting[waiting.place] = waiting
 

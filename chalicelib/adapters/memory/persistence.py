@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from threading import RLock
 
 from chalicelib.engine.errors import BelowHorizon
-from chalicelib.engine.log import ORIGIN, Entry, Row, newest_rows
+from chalicelib.engine.log import ORIGIN, Entry, IndexKey, Row, newest_rows
 from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Page
 
 
@@ -97,6 +97,10 @@ class MemoryPersistence:
         """Read one row."""
         row = self._rows.get((index, key))
         return row if row is not None and row.image is not None else None
+
+    def get_all(self, keys: Sequence[IndexKey]) -> list[Row | None]:
+        """Read rows."""
+        return [self.get(*key) for key in keys]
 
     def raise_horizon(self, horizon: int) -> None:
         """Declare what may be trimmed."""

@@ -23,6 +23,7 @@ from chalicelib.engine.gates import Gate, LockGate
 from chalicelib.engine.log import (
     REQUESTS_INDEX,
     Entry,
+    IndexKey,
     Row,
     decode_entry,
     session_part,
@@ -244,6 +245,10 @@ class SqlitePersistence:
                 cache.keep_row(index, key, row, writes)
         self._writer.await_head(self._writer.in_cache)
         return row
+
+    def get_all(self, keys: Sequence[IndexKey]) -> list[Row | None]:
+        """Read rows."""
+        return [self.get(*key) for key in keys]
 
     def _get_of_file(self, index: int, key: bytes) -> Row | None:
         with self._readers.borrow() as connection:

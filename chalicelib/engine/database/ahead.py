@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chalicelib.engine.database.tail import LogTail, Overlay, View
+from chalicelib.engine.database.tail import LogTail, Overlay, View, laid_over
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Pipelined
 
@@ -81,7 +81,7 @@ class Ahead:
                 overlay, new = laid.overlay, ahead[known + 1 :]
         first = laid.first if laid is not None and overlay is laid.overlay else ahead[0].ts
         if new:
-            overlay = _laid_over(overlay, new)
+            overlay = laid_over(overlay, new)
             self._laid = _Laid(first, ahead[-1], overlay)
         return overlay
 
@@ -93,12 +93,3 @@ class Speculative(View):
         super().__init__(head.applied, ahead[-1].ts, (*head.entries, *ahead))
         self.settled, self.last = head.ts, ahead[-1]
         self.overlay = overlay
-
-
-def _laid_over(overlay: Overlay, entries: Sequence[Entry]) -> Overlay:
-    """Another overlay with the rows of ``entries`` on top: earlier views keep theirs."""
-    fresh: Overlay = {}
-    for entry in entries:
-        for row in entry.rows:
-            fresh.setdefault(row.index, {})[row.key] = row
-    return overlay | {i: overlay.get(i, {}) | rows for i, rows in fresh.items()}

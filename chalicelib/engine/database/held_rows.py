@@ -1,9 +1,10 @@
 """Rows that are read once for many runs: what a holder of the line keeps while it holds it."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from chalicelib.engine.database.tail import LogTail, View
-from chalicelib.engine.log import Row
+from chalicelib.engine.log import IndexKey, Row
 from chalicelib.engine.persistence import Interval, Page, Persistence
 
 MAX_ROWS: Final = 20_000
@@ -23,7 +24,8 @@ class HeldRows:
     def __init__(self, persistence: Persistence, tail: LogTail) -> None:
         self._persistence, self._tail = persistence, tail
         self._applied = tail.refresh().applied
-        self._rows: dict[tuple[int, bytes], Row | None] = {}
+        self._rows: dict[IndexKey, Row | None] = {}
+        self._last: View | None = None
         self._pages: dict[_Scan, Page] = {}
         self._count = 0
 
@@ -34,7 +36,24 @@ class HeldRows:
         if entries is None or len(entries) < newest.ts - self._applied:
             self._forget(newest)
             return newest
-        return View(self._applied, newest.ts, entries)
+        self._last = View(self._applied, newest.ts, entries, self._last)
+        return self._last
+
+    def expect_none(self, key: IndexKey, ts: int) -> None:
+        """Take in that there was no row of a key at ``ts``, which saves reading it.
+
+        Of use if these rows are older: what was committed since is laid over them.
+        """
+        if self._applied <= ts:
+            self._rows.setdefault(key, None)
+
+    def fetch(self, keys: Iterable[IndexKey]) -> None:
+        """Read the rows of ``keys``, those that are not known, all at once."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
+        if unknown:
+            found = self._persistence.get_all(unknown)
+            self._rows.update(zip(unknown, found, strict=True))
+            self._count += len(unknown)
 
     def get(self, index: int, key: bytes) -> Row | None:
         """Read one row."""
@@ -61,4 +80,4 @@ class HeldRows:
     def _forget(self, view: View) -> None:
         self._rows.clear()
         self._pages.clear()
-        self._count, self._applied = 0, view.applied
+        self._count, self._applied, self._last = 0, view.applied, None

@@ -37,20 +37,43 @@ class View:
     """The log as far as ``ts``: rows hold what is up to ``applied``, ``entries`` the rest.
 
     Up to ``settled`` it is durable. Only a mutation reads what may yet fail: see ``ahead``.
+    ``before`` is a view of the same log that ended earlier: what it has laid over the rows
+    need not be laid anew.
     """
 
-    def __init__(self, applied: int, ts: int, entries: Sequence[Entry]) -> None:
+    def __init__(
+        self,
+        applied: int,
+        ts: int,
+        entries: Sequence[Entry],
+        before: "View | None" = None,
+    ) -> None:
         self.applied, self.ts, self.entries = applied, ts, entries
         self.settled = ts
+        self._before = before.laid() if before is not None else None
 
     @cached_property
     def overlay(self) -> Overlay:
         """The rows of the entries that may not have been applied."""
-        found: Overlay = {}
-        for entry in self.entries:
-            for row in entry.rows:
-                found.setdefault(row.index, {})[row.key] = row
-        return found
+        before, self._before = self._before, None
+        known = before.ts - self.applied if before is not None else 0
+        # Of the same beginning, or rows that are applied by now would stay for ever.
+        if before is None or before.applied != self.applied or known > len(self.entries):
+            return laid_over({}, self.entries)
+        return laid_over(before.overlay, self.entries[known:])
+
+    def laid(self) -> "View | None":
+        """The newest view whose overlay is known: this one, or one before it."""
+        return self if "overlay" in self.__dict__ else self._before
+
+
+def laid_over(overlay: Overlay, entries: Sequence[Entry]) -> Overlay:
+    """Another overlay with the rows of ``entries`` on top: earlier views keep theirs."""
+    fresh: Overlay = {}
+    for entry in entries:
+        for row in entry.rows:
+            fresh.setdefault(row.index, {})[row.key] = row
+    return overlay | {i: overlay.get(i, {}) | rows for i, rows in fresh.items()}
 
 
 class LogTail:
@@ -65,6 +88,7 @@ class LogTail:
         self._applied = 0
         self._read_ms = float("-inf")
         self._view: View | None = None
+        self._last: View | None = None
 
     def view(self) -> View:
         """Return the newest view that needs no reading, unless nothing recent is known."""
@@ -157,7 +181,7 @@ class LogTail:
         with self._lock:
             self._known, self._base, self._applied = [], marks.applied, marks.applied
             self._weight = 0
-            self._view = None
+            self._view = self._last = None
             self._read_ms = self._clock.now_ms()
 
     def _shortened(self) -> View:
@@ -190,5 +214,6 @@ class LogTail:
         if self._view is None:
             head = self._base + len(self._known)
             entries = tuple(self._known[self._applied - self._base :])
-            self._view = View(self._applied, head, entries)
+            self._view = View(self._applied, head, entries, self._last)
+            self._last = self._view
         return self._view

@@ -27,7 +27,7 @@ from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.scope import Scope
 from chalicelib.engine.functions.storage import FileAccess
-from chalicelib.engine.log import Answer, Request, Row
+from chalicelib.engine.log import Answer, Entry, Request, Row
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock, CursorSeal, Ids
 
@@ -159,6 +159,11 @@ def _look_up(transaction: Transaction, request: Request) -> None:
     outcome = answered(row) if row is not None else None
     if outcome is not None:
         raise Answered(outcome)
+
+
+def answer_of(entry: Entry) -> Outcome:
+    """What the request of an entry was answered."""
+    return Outcome(entry.ts, entry.result or b"null", log_lines=entry.log_lines)
 
 
 def answered(row: Row) -> Outcome | None:

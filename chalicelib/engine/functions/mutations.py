@@ -16,7 +16,7 @@ from chalicelib.engine.errors import (
     ResultTooLarge,
     SchemaBehind,
 )
-from chalicelib.engine.functions.attempts import Answered, Attempts, Run, answered
+from chalicelib.engine.functions.attempts import Answered, Attempts, Run, answer_of, answered
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.combiner import Combiner, Waiting
 from chalicelib.engine.functions.outcome import Outcome
@@ -186,7 +186,7 @@ class Mutations:
         )
         limit = waiting.max_value_bytes
         if isinstance(run.error, Answered):
-            return True
+            return False
         if run.error is not None or (limit is not None and len(run.value or b"") > limit):
             return self._ripe(run, view)
         writes = run.transaction.writes()
@@ -206,6 +206,19 @@ class Mutations:
     def _ripe(self, run: Run, view: View) -> bool | None:
         """False if what was read holds at the log's end; else it is to be run again."""
         return False if self._holds(run, view, self._tail.refresh()) else None
+
+    def head(self) -> int:
+        """How far the log is known."""
+        return self._tail.view().ts
+
+    def heard(self, request: Request, after: int) -> tuple[Outcome | None, int]:
+        """Look for the answer of a request in what was committed since."""
+        head = self._tail.refresh()
+        entries = self._tail.since(after, head.ts)
+        if entries is None:
+            return self.answer(request), head.ts
+        own = (entry for entry in entries if entry.request == request)
+        return next(map(answer_of, own), None), head.ts
 
     def answer(self, request: Request) -> Outcome | None:
         """Look for the answer of a request at the log's end."""

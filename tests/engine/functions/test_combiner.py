@@ -37,7 +37,8 @@ def standing(made: Combiner, line: MemoryLine, what: Call) -> Waiting:
     """Put a mutation in line whose owner does not look after it."""
     waiting = made.waiting(what, None, None)
     assert waiting is not None
-    line.join(InLine(f"0 {waiting.ticket.session}", msgspec.msgpack.encode(waiting)))
+    place = combiner.place_of(waiting, made._clock.now_ms())
+    line.join(InLine(place, msgspec.msgpack.encode(waiting)))
     return waiting
 
 
@@ -72,9 +73,9 @@ class TestStandingInLine:
         storage.rival = Trial(beside=trial, packages=LISTS)
         joined = line.join
 
-        def stop_the_rival(waiting: InLine) -> None:
+        def stop_the_rival(waiting: InLine, *left: str) -> None:
             storage.rival = None
-            joined(waiting)
+            joined(waiting, *left)
 
         line.join = stop_the_rival  # type: ignore[method-assign]
 
@@ -143,7 +144,7 @@ class TestAName:
         waiting = standing(made, line, call("lines:addIfRoom", topic="l", most=9))
 
         assert held(trial, waiting)
-        assert held(other, waiting)
+        assert not held(other, waiting)
         assert trial.query("lines:ranks", topic="l") == [0]
 
     def test_of_a_clients_request_is_that_of_its_answer(self) -> None:
@@ -181,7 +182,7 @@ class TestAName:
         assert told is not None
         with pytest.raises(Conflict):
             value(told)
-        assert late
+        assert not late
         assert trial.query("lines:ranks", topic="l") == []
 
 
