@@ -64,7 +64,7 @@ def race(log: SqlitePersistence, until: int, threads: int) -> list[float]:
             if refusal is None:
                 waits.append(time.perf_counter() - began)
                 began = time.perf_counter()
-            elif tail := log.tail(head):
+            elif tail := log.tail(head).entries:
                 head = tail[-1].ts
 
     return on_threads(run, threads)
@@ -94,8 +94,8 @@ def _reads(log: SqlitePersistence) -> list[Line]:
     """Return what reads cost, near the head and in the rows."""
     head = log.marks().applied
     reads: dict[str, Callable[[int], object]] = {
-        "empty tail": lambda _: log.tail(head),
-        "tail of 10": lambda _: log.tail(head - 10),
+        "empty tail": lambda _: log.tail(head).entries,
+        "tail of 10": lambda _: log.tail(head - 10).entries,
         "get": lambda n: log.get(1, (ORIGIN + 1 + n).to_bytes(16, "big")),
         "scan of 20": lambda n: log.scan(
             Interval(2, b"%02d" % (n % 97), None), reverse=False, limit=20

@@ -101,7 +101,9 @@ class OneStream(Platform):
             else:
                 self.is_busy = False
 
-        self.invoke("stream", lambda backend: _done(backend.commits(first, last)), done=done)
+        self.invoke(
+            "stream", lambda backend: _done(backend.commits(first, last)), done=done
+        )
 
 
 def _done(_: object) -> None:

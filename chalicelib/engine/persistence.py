@@ -1,6 +1,6 @@
 """The storage port: one log, and the rows derived from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
@@ -12,6 +12,33 @@ PAGE_BYTES: Final = 4 << 20
 
 Documents have up to a MiB each, and whoever asks for a thousand may need ten of them.
 """
+
+TAIL_BYTES: Final = 16 << 20
+"""Bytes in memory of entries with which a reading of the log is full, roughly.
+
+One entry may take twice as much alone, and a hundred of them more than a Lambda function has.
+"""
+
+
+class Tail(msgspec.Struct, frozen=True, array_like=True):
+    """Entries that follow a position. ``more``: the reading was full, and others may follow.
+
+    Without ``more`` it met the head, or a gap.
+    """
+
+    entries: tuple[Entry, ...]
+    more: bool = False
+
+
+def full_tail(entries: Iterable[Entry], limit: int) -> Tail:
+    """As many of ``entries`` as one reading holds; the others are not taken from there."""
+    found, weight = list[Entry](), 0
+    for entry in entries:
+        found.append(entry)
+        weight += entry.weight
+        if len(found) >= limit or weight >= TAIL_BYTES:
+            return Tail(tuple(found), more=True)
+    return Tail(tuple(found))
 
 
 class Interval(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -76,13 +103,13 @@ class Persistence(Protocol):
         """
         ...
 
-    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+    def tail(self, after: int, limit: int = 1000) -> Tail:
         """Read the entries that follow ``after``, in order and without a gap.
 
         The result ends at the first position that was not seen taken, even if later ones
         were: such a reading is torn. It may be shorter than the log; an empty one means that
-        ``after`` was the head when it was read. Fewer than ``limit`` entries mean that the
-        head, or a gap, was met.
+        ``after`` was the head when it was read. It is full, and says so, with ``limit``
+        entries or with :data:`TAIL_BYTES`; the entry that reaches that is the last one.
 
         Raises:
             BelowHorizon: entries after ``after`` may have been trimmed.

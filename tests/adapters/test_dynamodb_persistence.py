@@ -170,7 +170,7 @@ class TestStaging:
         for position in (1, 2, 3):
             log.append(msgspec.structs.replace(big, ts=ts(position)))
 
-        assert log.tail(ts(2)) == (msgspec.structs.replace(big, ts=ts(3)),)
+        assert log.tail(ts(2)).entries == (msgspec.structs.replace(big, ts=ts(3)),)
         assert len(items(client, "chunks")) == 3
 
     def test_the_name_of_staged_chunks_begins_with_the_transaction(
@@ -202,7 +202,7 @@ class TestStaging:
 
         write_log(log, big)
 
-        assert log.tail(ORIGIN) == (big,)
+        assert log.tail(ORIGIN).entries == (big,)
         for number, write in enumerate(writes):
             row = log.get(INDEX, b"%02d" % number)
             assert row is not None
@@ -229,7 +229,7 @@ class TestStaging:
         with pytest.raises(EntryTooLarge):
             log.append(entry(1, put(b"k" * (CUT_KEY_BYTES + 1), b"{}")))
 
-        assert log.tail(ORIGIN) == ()
+        assert log.tail(ORIGIN).entries == ()
 
     def test_missing_and_damaged_chunks_are_noticed(
         self, log: DynamoPersistence, client: DynamoClient
@@ -251,7 +251,7 @@ class TestLogs:
         one, other = DynamoPersistence(client, "one"), DynamoPersistence(client, "other")
         write_log(one, entry(1, put(b"k", b"1")))
 
-        assert other.tail(ORIGIN) == ()
+        assert other.tail(ORIGIN).entries == ()
         assert other.get(INDEX, b"k") is None
         assert other.marks() == Marks(ORIGIN, ORIGIN)
 
@@ -261,7 +261,7 @@ class TestLogs:
         first = msgspec.structs.replace(entry(1), ts=origin + 1)
         write_log(restored, first)
 
-        assert restored.tail(origin) == (first,)
+        assert restored.tail(origin).entries == (first,)
         with pytest.raises(BelowHorizon):
             restored.tail(ts(5))
 
@@ -277,7 +277,7 @@ class TestLogs:
 
         with pytest.raises(BelowHorizon):
             log.tail(ts(1))
-        assert [item.ts for item in log.tail(ts(2))] == [ts(3), ts(4)]
+        assert [item.ts for item in log.tail(ts(2)).entries] == [ts(3), ts(4)]
 
 
 class TestTables:

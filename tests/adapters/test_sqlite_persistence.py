@@ -76,7 +76,7 @@ class TestDurability:
         with SqlitePersistence(tmp_path) as log:
             head = log.marks().applied
             assert head >= max(answered)
-            entries = log.tail(ORIGIN, 1_000_000)
+            entries = log.tail(ORIGIN, 1_000_000).entries
             assert [item.ts for item in entries] == list(range(ORIGIN + 1, head + 1))
             assert all(
                 log.get(*write.added[0]) for item in entries for write in item.writes
@@ -90,7 +90,7 @@ class TestDurability:
 
         assert [answer() for answer in answers] == [None] * 100
         with SqlitePersistence(tmp_path) as later:
-            assert len(later.tail(ORIGIN)) == 100
+            assert len(later.tail(ORIGIN).entries) == 100
 
 
 APPENDER = """
@@ -137,12 +137,12 @@ class TestGroups:
         with held_file(tmp_path):
             answer = log.submit(entry(1, put(b"a", b"{}")))
 
-            assert log.tail(ORIGIN) == ()
+            assert log.tail(ORIGIN).entries == ()
             assert log.marks().applied == ORIGIN
             assert log.get(INDEX, b"a") is None
 
         assert answer() is None
-        assert len(log.tail(ORIGIN)) == 1
+        assert len(log.tail(ORIGIN).entries) == 1
 
     def test_a_rival_of_a_waiting_entry_is_answered_when_that_is_durable(
         self, log: SqlitePersistence, tmp_path: Path
@@ -180,8 +180,8 @@ class TestGroups:
         for item in entries:
             log.append(item)
 
-        assert log.tail(ORIGIN) == tuple(entries)
-        assert log.tail(ts(8)) == tuple(entries[8:])
+        assert log.tail(ORIGIN).entries == tuple(entries)
+        assert log.tail(ts(8)).entries == tuple(entries[8:])
 
 
 class TestFaults:
@@ -197,11 +197,11 @@ class TestFaults:
             log.append(entry(2, put(b"b", b"2" * 100_000)))
         writer.execute("PRAGMA max_page_count = 1000000")
 
-        assert [item.ts for item in log.tail(ORIGIN)] == [ts(1)]
+        assert [item.ts for item in log.tail(ORIGIN).entries] == [ts(1)]
         assert log.append(entry(2, put(b"b", b"again"))) is None
         log.close()
         with SqlitePersistence(tmp_path) as later:
-            assert len(later.tail(ORIGIN)) == 2
+            assert len(later.tail(ORIGIN).entries) == 2
             assert later.get(INDEX, b"a") is not None
 
     def test_entries_behind_one_that_failed_are_refused_too(
@@ -220,7 +220,7 @@ class TestFaults:
             behind()
 
         assert log.append(entry(1, transaction="other")) is None
-        assert len(log.tail(ORIGIN)) == 1
+        assert len(log.tail(ORIGIN).entries) == 1
 
     def test_a_failed_commit_has_an_unknown_outcome_that_repeating_settles(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -236,9 +236,9 @@ class TestFaults:
             with pytest.raises(OutcomeUnknown):
                 log.append(mine)
 
-            assert log.tail(ORIGIN) == ()
+            assert log.tail(ORIGIN).entries == ()
             assert log.append(mine) is None
-            assert log.tail(ORIGIN) == (mine,)
+            assert log.tail(ORIGIN).entries == (mine,)
 
     def test_a_refusal_in_doubt_is_unknown_too(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -345,7 +345,7 @@ class TestDirectory:
         with SqlitePersistence(tmp_path) as later:
             with pytest.raises(StorageCorrupt, match=str(ts(1))):
                 later.tail(ORIGIN)
-            assert [item.ts for item in later.tail(ts(1))] == [ts(2)]
+            assert [item.ts for item in later.tail(ts(1)).entries] == [ts(2)]
 
 
 def keys_on_disk(log: SqlitePersistence) -> list[bytes]:
@@ -435,4 +435,4 @@ class TestRowsAndTheLog:
 
             assert not came_early
             assert "b'2'" in str(seen.result(10))
-            assert [found.ts for found in log.tail(ts(1))] == [ts(2)]
+            assert [found.ts for found in log.tail(ts(1)).entries] == [ts(2)]

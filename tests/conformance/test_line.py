@@ -59,6 +59,14 @@ class TestStandingInLine:
         assert (line.holds("1"), line.holds("2")) == (False, True)
         assert places(line) == ["2"]
 
+    def test_may_begin_by_leaving_other_places(self, line: Line) -> None:
+        line.join(InLine("1", b"a"))
+        line.join(InLine("2", b"b"))
+
+        line.join(InLine("3", b"c"), "1", "0")
+
+        assert places(line) == ["2", "3"]
+
 
 class TestTheLease:
     def test_is_had_by_one_owner_at_a_time(self, line: Line) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.adapters.dynamodb import log_items
 from chalicelib.adapters.memory.persistence import MemoryPersistence
+from chalicelib.engine import persistence
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import CUT_KEY_BYTES, ORIGIN, Entry, Request, Row, Write
 from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Persistence
@@ -62,6 +64,10 @@ def row(
     return Row(index, key, ts(position), document(number), image)
 
 
+TAIL_LIMITS = (persistence, log_items)
+"""Modules that hold the bytes of a full reading of the tail."""
+
+
 class TestAppend:
     def test_takes_a_free_position(self, log: Persistence) -> None:
         first = entry(1, put(b"a", b"{}"))
@@ -69,7 +75,7 @@ class TestAppend:
         refusal = log.append(first)
 
         assert refusal is None
-        assert log.tail(ORIGIN) == (first,)
+        assert log.tail(ORIGIN).entries == (first,)
 
     def test_refuses_a_taken_position_with_the_entry_that_holds_it(
         self, log: Persistence
@@ -80,7 +86,7 @@ class TestAppend:
         refusal = log.append(entry(1, transaction="loser"))
 
         assert refusal == winner
-        assert log.tail(ORIGIN) == (winner,)
+        assert log.tail(ORIGIN).entries == (winner,)
 
     def test_answers_a_repeated_append_with_the_entry_itself(
         self, log: Persistence
@@ -120,7 +126,7 @@ class TestAppend:
             assert {answer.transaction for answer in answers if answer is not None} == {
                 winners[0].transaction
             }
-            assert log.tail(ts(position - 1)) == tuple(winners)
+            assert log.tail(ts(position - 1)).entries == tuple(winners)
 
     def test_shows_a_refused_appender_only_what_readers_can_see(
         self, log: Persistence
@@ -128,7 +134,7 @@ class TestAppend:
         rivals = [entry(1, transaction=f"t{n}") for n in range(6)]
 
         def append_then_read(rival: Entry) -> tuple[Entry, tuple[Entry, ...]]:
-            return log.append(rival) or rival, log.tail(ORIGIN)
+            return log.append(rival) or rival, log.tail(ORIGIN).entries
 
         answers = at_once(
             *[lambda rival=rival: append_then_read(rival) for rival in rivals]
@@ -142,9 +148,9 @@ class TestAppend:
             for n in range(5):
                 name, head = f"{thread}-{n}", ORIGIN
                 while True:
-                    known = log.tail(head)
+                    known = log.tail(head).entries
                     head += len(known)
-                    count = log.tail(head - 1)[0].result if head > ORIGIN else b"0"
+                    count = log.tail(head - 1).entries[0].result if head > ORIGIN else b"0"
                     assert count is not None
                     following = entry(
                         head - ORIGIN + 1, transaction=name, result=b"%d" % (int(count) + 1)
@@ -154,7 +160,7 @@ class TestAppend:
 
         at_once(*[lambda n=n: commit(n) for n in range(4)])
 
-        entries = log.tail(ORIGIN)
+        entries = log.tail(ORIGIN).entries
         assert [item.result for item in entries] == [b"%d" % n for n in range(1, 21)]
         assert len({item.transaction for item in entries}) == 20
 
@@ -167,7 +173,7 @@ class TestAppend:
 
         log.append(whole)
 
-        assert log.tail(ORIGIN) == (whole,)
+        assert log.tail(ORIGIN).entries == (whole,)
         assert log.append(entry(1, transaction="other")) == whole
 
     def test_stores_entries_of_many_megabytes(self, store: Store, log: Persistence) -> None:
@@ -192,7 +198,7 @@ class TestAppend:
 
         later = store.again(log)
 
-        assert later.tail(ORIGIN) == tuple(entries)
+        assert later.tail(ORIGIN).entries == tuple(entries)
         assert later.marks() == Marks(ts(3), ORIGIN)
         assert later.get(INDEX, b"a") == row(b"a", 3, b"3")
         assert later.append(entry(3, transaction="other")) == entries[2]
@@ -207,7 +213,7 @@ def noise(seed: int, length: int) -> bytes:
 def read_tail(log: Persistence, after: int) -> list[Entry]:
     """Read to the head, in as many readings as it takes."""
     found: list[Entry] = []
-    while part := log.tail(after):
+    while part := log.tail(after).entries:
         found.extend(part)
         after = part[-1].ts
     return found
@@ -215,12 +221,12 @@ def read_tail(log: Persistence, after: int) -> list[Entry]:
 
 class TestTail:
     def test_of_an_empty_log_is_empty(self, log: Persistence) -> None:
-        assert log.tail(ORIGIN) == ()
+        assert log.tail(ORIGIN).entries == ()
 
     def test_after_the_head_is_empty(self, log: Persistence) -> None:
         log.append(entry(1))
 
-        assert log.tail(ts(1)) == ()
+        assert log.tail(ts(1)).entries == ()
 
     def test_begins_after_the_given_position_and_ends_at_the_limit(
         self, log: Persistence
@@ -229,8 +235,36 @@ class TestTail:
         for item in entries:
             log.append(item)
 
-        assert log.tail(ts(2)) == tuple(entries[2:])
-        assert log.tail(ts(2), 3) == tuple(entries[2:5])
+        assert log.tail(ts(2)).entries == tuple(entries[2:])
+        assert log.tail(ts(2), 3).entries == tuple(entries[2:5])
+
+    def test_says_whether_it_was_full(self, log: Persistence) -> None:
+        for number in range(1, 4):
+            log.append(entry(number))
+
+        assert log.tail(ORIGIN, 2).more
+        assert not log.tail(ORIGIN, 4).more
+        assert not log.tail(ts(3)).more
+
+    def test_is_full_with_so_many_bytes_however_few_entries_that_are(
+        self, log: Persistence, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in TAIL_LIMITS:
+            monkeypatch.setattr(module, "TAIL_BYTES", 1_000_000)
+        # What cannot be compressed, and what is small until it is unpacked; some is staged.
+        images = [noise(1, 400_000), b"x" * 900_000, noise(3, 300_000), noise(4, 700_000)]
+        entries = [entry(n, put(b"k", image)) for n, image in enumerate(images, 1)]
+        for item in entries:
+            log.append(item)
+
+        readings = [log.tail(ORIGIN), log.tail(ts(2)), log.tail(ts(4))]
+
+        assert [reading.entries for reading in readings] == [
+            tuple(entries[:2]),
+            tuple(entries[2:]),
+            (),
+        ]
+        assert [reading.more for reading in readings[::2]] == [True, False]
 
     def test_reads_on_over_many_pages(self, log: Persistence) -> None:
         entries = [entry(n, put(b"k", noise(n, 300_000))) for n in range(1, 8)]
@@ -252,7 +286,7 @@ class TestTail:
             return []
 
         def read() -> list[tuple[Entry, ...]]:
-            return [log.tail(ORIGIN) for _ in range(30)]
+            return [log.tail(ORIGIN).entries for _ in range(30)]
 
         _, *readings = at_once(append_all, read, read)
 
@@ -271,13 +305,13 @@ class TestTornTail:
         for item in (first, entry(3), entry(4)):
             log.append(item)
 
-        assert log.tail(ORIGIN) == (first,)
+        assert log.tail(ORIGIN).entries == (first,)
 
     def test_is_empty_when_the_gap_comes_first(self, log: Persistence) -> None:
         log.append(entry(1))
         log.append(entry(3))
 
-        assert log.tail(ts(1)) == ()
+        assert log.tail(ts(1)).entries == ()
 
     def test_ends_at_a_gap_between_pages(self, log: Persistence) -> None:
         entries = [entry(n, put(b"k", noise(n, 300_000))) for n in (1, 2, 3, 4, 6, 7, 8, 9)]

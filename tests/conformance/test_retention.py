@@ -68,7 +68,7 @@ class TestTheHorizon:
         later = store.again(log)
 
         assert later.marks() == Marks(ts(4), ts(2))
-        assert later.tail(ts(2)) == tuple(entries[2:])
+        assert later.tail(ts(2)).entries == tuple(entries[2:])
         assert later.append(entry(5)) is None
 
 
@@ -80,7 +80,7 @@ class TestTrimming:
         trimmed = trim_all(log, limit=3)
 
         assert trimmed == 4
-        assert log.tail(ts(4)) == tuple(entries[4:])
+        assert log.tail(ts(4)).entries == tuple(entries[4:])
 
     def test_of_a_log_whose_horizon_was_never_raised_removes_nothing(
         self, log: Persistence
@@ -88,7 +88,7 @@ class TestTrimming:
         entries = log_of(log, 3)
 
         assert log.trim(10) == 0
-        assert log.tail(ORIGIN) == tuple(entries)
+        assert log.tail(ORIGIN).entries == tuple(entries)
 
     def test_has_readings_from_below_refused(self, log: Persistence) -> None:
         log_of(log, 6)
@@ -109,7 +109,7 @@ class TestTrimming:
         for position in (0, 1, 2, 3):
             # Who is told that the log ends here would commit into the past.
             try:
-                found = log.tail(ts(position))
+                found = log.tail(ts(position)).entries
             except BelowHorizon:
                 continue
             assert found == tuple(entries[position:])
@@ -129,7 +129,7 @@ class TestTrimming:
         log.raise_horizon(ts(2))
 
         assert trim_all(log) == 2
-        assert log.tail(ts(2))[0].writes[0].after == image + b"3"
+        assert log.tail(ts(2)).entries[0].writes[0].after == image + b"3"
         assert log.get(INDEX, b"k") == Row(INDEX, b"k", ts(3), document(1), image + b"3")
 
 
@@ -216,5 +216,5 @@ class TestSweeping:
             cursor, steps = log.sweep(cursor, 1), steps + 1
 
         assert cursor == ""
-        assert log.tail(ORIGIN)[0].writes[0].after == image
+        assert log.tail(ORIGIN).entries[0].writes[0].after == image
         assert log.get(INDEX, b"k") is not None

@@ -41,7 +41,7 @@ class Background:
         storage, world = self._platform.storage, self._world
 
         def work(_: Backend) -> None:
-            entries = storage.tail(storage.marks().applied)
+            entries = storage.tail(storage.marks().applied).entries
             if entries:
                 entry = world.random.choice(entries)
                 world.sleep(world.between((0, MOST_LATE_MS)))

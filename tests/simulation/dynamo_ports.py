@@ -32,7 +32,7 @@ class TornDynamoPersistence(DynamoPersistence):
 
     def _put_seen(self, table: str, item: Item) -> None:
         if table == "log":
-            entry = read_entries([item], Chunks(self._client))[0]
+            entry = next(read_entries([item], Chunks(self._client)))
             self._world.note(committed(entry))
             self._committed(entry)
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
 from chalicelib.engine.log import Entry, IndexKey, Row, newest_rows
-from chalicelib.engine.persistence import Interval, Marks, Page
+from chalicelib.engine.persistence import Interval, Marks, Page, Tail
 from tests.simulation.faults import EXPIRED_MS, HABITS
 from tests.simulation.properties import Broken, Property
 from tests.simulation.story import committed
@@ -109,13 +109,13 @@ class TornPersistence:
     def _land_late(self, entry: Entry) -> None:
         self._land(entry)
 
-    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+    def tail(self, after: int, limit: int = 1000) -> Tail:
         """Read position by position; what was passed too early stays unseen."""
         world, found = self._world, []
         world.pause()
         position = missed = 0
         while missed < LOOK_AHEAD and position < limit:
-            held = self._inner.tail(after + position, 1)
+            held = self._inner.tail(after + position, 1).entries
             if not held:
                 missed += 1
             elif not missed:
@@ -124,7 +124,7 @@ class TornPersistence:
             if world.chance(HABITS.torn_read):
                 world.sleep(world.between((0, 3)))
         world.pause()
-        return tuple(found)
+        return Tail(tuple(found), more=len(found) >= limit)
 
     def marks(self) -> Marks:
         """Read both marks."""

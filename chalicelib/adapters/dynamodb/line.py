@@ -7,7 +7,12 @@ from itertools import islice
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.leases import number
-from chalicelib.adapters.dynamodb.session_items import Attributes, ItemTable, delete_of, put_of
+from chalicelib.adapters.dynamodb.session_items import (
+    Attributes,
+    ItemTable,
+    delete_of,
+    put_of,
+)
 from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.line import InLine
 from chalicelib.engine.ports import Clock

@@ -1,6 +1,6 @@
 """Entries and rows as items."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from chalicelib.adapters.dynamodb.chunks import (
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
 from chalicelib.engine.errors import EntryTooLarge
 from chalicelib.engine.log import CUT_KEY_BYTES, Entry, Row, decode_entry, encode_entry
-from chalicelib.engine.persistence import PAGE_BYTES
+from chalicelib.engine.persistence import PAGE_BYTES, TAIL_BYTES
 
 MAX_ENTRY_BYTES: Final = 96 << 20
 """Largest entry that is staged, in encoded bytes.
@@ -92,15 +92,26 @@ def entry_item(log: str, entry: Entry, chunks: Chunks) -> tuple[Item, Calls]:
     return place | as_attributes(address), chunks.puts(address, placeless, origin)
 
 
-def read_entries(items: Sequence[Item], chunks: Chunks) -> list[Entry]:
-    """Return the entries of ``items``, fetching those that were staged."""
+def how_many_entries_fit(items: Sequence[Item]) -> int:
+    """Return how many of these entries a reading holds, by what is stored of them."""
+    left = TAIL_BYTES
+    for count, item in enumerate(items):
+        if left <= 0:
+            return count
+        address = address_of(item)
+        left -= address.count * INLINE_BYTES if address is not None else len(item["e"]["B"])
+    return len(items)
+
+
+def read_entries(items: Sequence[Item], chunks: Chunks) -> Iterator[Entry]:
+    """The entries of ``items``: those that were staged are fetched at once, before the first."""
     long = iter(chunks.read([found for item in items if (found := address_of(item))]))
-    return [
-        decode_entry(item["e"]["B"])
-        if "e" in item
-        else msgspec.structs.replace(decode_entry(next(long)), ts=int(item["ts"]["N"]))
-        for item in items
-    ]
+    for item in items:
+        if "e" in item:
+            yield decode_entry(item["e"]["B"])
+        else:
+            ts = int(item["ts"]["N"])
+            yield msgspec.structs.replace(decode_entry(next(long)), ts=ts)
 
 
 def row_item(log: str, row: Row, chunks: Chunks) -> tuple[Item, dict[Chunked, Calls]]:

@@ -15,6 +15,7 @@ from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
 from chalicelib.adapters.dynamodb.log_items import (
     Calls,
     entry_item,
+    how_many_entries_fit,
     how_many_fit,
     index_key,
     is_tombstone,
@@ -30,7 +31,7 @@ from chalicelib.adapters.dynamodb.sweep import Sweep
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
 from chalicelib.engine.errors import BelowHorizon, StorageUnavailable
 from chalicelib.engine.log import ORIGIN, Entry, IndexKey, Row, newest_rows
-from chalicelib.engine.persistence import Interval, Marks, Page
+from chalicelib.engine.persistence import Interval, Marks, Page, Tail, full_tail
 
 SCAN_REQUESTS: Final = 8
 """Pages that one scan reads at most: tombstones must not hold up its caller for long."""
@@ -85,10 +86,10 @@ class DynamoPersistence:
             item = self._client.get("log", log_key(self.log, ts))
         if item is None:
             raise StorageUnavailable(f"the position {ts} was refused and is empty")
-        return read_entries([item], self._chunks)[0]
+        return next(read_entries([item], self._chunks))
 
-    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
-        """Read the entries that follow ``after``: as many as there are, up to ``limit``."""
+    def tail(self, after: int, limit: int = 1000) -> Tail:
+        """Read the entries that follow ``after``: as many as there are, until it is full."""
         found: list[Item] = []
         start: Item | None = None
         while True:
@@ -100,11 +101,15 @@ class DynamoPersistence:
                 start=start,
             )
             whole = self._extend(found, items, after)
-            if not whole or start is None or len(found) == limit:
+            fitting = found[: how_many_entries_fit(found)]
+            is_full = len(fitting) < len(found) or len(found) == limit
+            if not whole or start is None or is_full:
                 break
         if not whole:
             self._check_horizon(after + len(found))
-        return tuple(read_entries(found, self._chunks))
+        # What is stored is bounded, so that no more is fetched; unpacked it may be more.
+        read = full_tail(read_entries(fitting, self._chunks), limit)
+        return Tail(read.entries, more=read.more or len(read.entries) < len(found))
 
     @staticmethod
     def _extend(found: list[Item], items: Sequence[Item], after: int) -> bool:

@@ -6,7 +6,14 @@ from threading import RLock
 
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import ORIGIN, Entry, IndexKey, Row, newest_rows
-from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Page
+from chalicelib.engine.persistence import (
+    PAGE_BYTES,
+    Interval,
+    Marks,
+    Page,
+    Tail,
+    full_tail,
+)
 
 
 class MemoryPersistence:
@@ -41,13 +48,13 @@ class MemoryPersistence:
             self._on_commit(entry.ts)
         return None
 
-    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+    def tail(self, after: int, limit: int = 1000) -> Tail:
         """Read the entries that follow ``after``."""
         with self._lock:
             if after < self._horizon:
                 raise BelowHorizon(f"the log is kept from {self._horizon} on, not {after}")
             first = after - self._origin
-            return tuple(self._log[first : first + limit])
+            return full_tail(self._log[first : first + limit], limit)
 
     def marks(self) -> Marks:
         """Read the watermark and the horizon."""

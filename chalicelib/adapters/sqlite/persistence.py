@@ -2,7 +2,7 @@
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,14 @@ from chalicelib.engine.log import (
     decode_entry,
     session_part,
 )
-from chalicelib.engine.persistence import PAGE_BYTES, Interval, Marks, Page
+from chalicelib.engine.persistence import (
+    PAGE_BYTES,
+    Interval,
+    Marks,
+    Page,
+    Tail,
+    full_tail,
+)
 
 _TRIM: Final = (
     "DELETE FROM log WHERE ts IN (SELECT ts FROM log WHERE ts <= ? ORDER BY ts LIMIT ?)"
@@ -155,34 +162,30 @@ class SqlitePersistence:
         self._writer.settle(ts)
 
     def _at(self, ts: int) -> Entry:
-        return self.tail(ts - 1, 1)[0]
+        return self.tail(ts - 1, 1).entries[0]
 
-    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+    def tail(self, after: int, limit: int = 1000) -> Tail:
         """Read the entries that follow ``after``: from memory, if near the head."""
         writer = self._writer
         writer.below_horizon(after)
         span = range(after + 1, min(writer.head, after + limit) + 1)
         try:
-            return tuple(map(writer.recent.__getitem__, span))
+            return full_tail(map(writer.recent.__getitem__, span), limit)
         except KeyError:
-            return self._tail_of_file(span)
+            return self._tail_of_file(span, limit)
 
-    def _tail_of_file(self, span: range) -> tuple[Entry, ...]:
-        found: list[Entry] = []
+    def _tail_of_file(self, span: range, limit: int) -> Tail:
         with self._readers.borrow() as connection:
             cursor = connection.execute(
                 "SELECT ts, entry FROM log WHERE ts BETWEEN ? AND ? ORDER BY ts",
                 (span[0], span[-1]),
             )
-            for ts, data in cursor:
-                if ts != span[len(found)]:
-                    break
-                found.append(_decoded(ts, data))
+            found = full_tail(_without_gap(span[0], cursor), limit)
             cursor.close()
-        if len(found) < len(span):
+        if not found.more and len(found.entries) < len(span):
             # Trimmed while it was read: the horizon was raised before.
-            self._writer.below_horizon(span[0] - 1 + len(found))
-        return tuple(found)
+            self._writer.below_horizon(span[0] - 1 + len(found.entries))
+        return found
 
     def marks(self) -> Marks:
         """Read the watermark, which is the head, and the horizon."""
@@ -335,6 +338,14 @@ class SqlitePersistence:
 
         self._writer.keep_house(work)
         return changed[0]
+
+
+def _without_gap(first: int, stored: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
+    """The entries from ``first`` on, up to the first position that is missing."""
+    for position, (ts, data) in enumerate(stored, first):
+        if ts != position:
+            return
+        yield _decoded(ts, data)
 
 
 def _decoded(ts: int, data: bytes) -> Entry:

@@ -180,7 +180,7 @@ class Committer:
         view = self._tail.refresh()
         known = self._tail.since(applied, view.ts) if applied < view.ts else ()
         if known is None:
-            return self._persistence.tail(applied, APPLY_BATCH_ENTRIES)
+            return self._persistence.tail(applied, APPLY_BATCH_ENTRIES).entries
         return tuple(known[:APPLY_BATCH_ENTRIES])
 
     def _help_when_far_behind(self, view: View) -> None:

@@ -141,7 +141,7 @@ class Housekeeper:
             found = self._persistence.tail(after, PAGE)
         except BelowHorizon:
             return ()  # somebody else is further: the next visit begins there
-        return [entry for entry in found if entry.ts <= until]
+        return [entry for entry in found.entries if entry.ts <= until]
 
     def _trim(self, notes: Notes, give_up_ms: float) -> int:
         """Raise the horizon, then remove what is below it.

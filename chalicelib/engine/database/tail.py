@@ -116,14 +116,14 @@ class LogTail:
                 continue
             with self._lock:
                 known_view = self._view
-                if not found and known_view is not None and known_view.ts == head:
+                if not found.entries and known_view is not None and known_view.ts == head:
                     self._read_ms = read_ms
                     if len(known_view.entries) <= LONG_TAIL_ENTRIES:
                         return known_view
-                self._extend(head, found)
+                self._extend(head, found.entries)
                 # Another thread may have begun anew meanwhile, from an older mark.
                 known = self._base + len(self._known)
-                if len(found) == PAGE_ENTRIES or known < head + len(found):
+                if found.more or known < head + len(found.entries):
                     continue
                 self._read_ms = read_ms
                 view = self._current()
@@ -146,7 +146,7 @@ class LogTail:
         found: list[Entry] = []
         while ts < until:
             try:
-                page = self._persistence.tail(ts, PAGE_ENTRIES)
+                page = self._persistence.tail(ts, PAGE_ENTRIES).entries
             except BelowHorizon:
                 return None
             if not page:

@@ -18,7 +18,7 @@ from chalicelib.engine.errors import EngineError, OutcomeUnknown
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.line import InLine, Line
-from chalicelib.engine.log import IndexKey, Request
+from chalicelib.engine.log import Request
 from chalicelib.engine.ports import Clock, Ids
 
 PATIENCE_MS: Final = 8_000.0

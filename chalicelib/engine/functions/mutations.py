@@ -13,10 +13,18 @@ from chalicelib.engine.errors import (
     EntryTooLarge,
     NotDeployed,
     OptimisticConcurrencyControlFailure,
+    OutcomeUnknown,
     ResultTooLarge,
     SchemaBehind,
+    StorageUnavailable,
 )
-from chalicelib.engine.functions.attempts import Answered, Attempts, Run, answer_of, answered
+from chalicelib.engine.functions.attempts import (
+    Answered,
+    Attempts,
+    Run,
+    answer_of,
+    answered,
+)
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.combiner import Combiner, Waiting
 from chalicelib.engine.functions.outcome import Outcome
@@ -145,12 +153,20 @@ class Mutations:
     def _in_line(
         self, combiner: Combiner, call: Call, request: Request | None, limit: int | None
     ) -> Outcome | None:
-        """Have whoever holds the line run a mutation; None: it is to be tried again here."""
+        """Have whoever holds the line run a mutation; None: it is to be tried again here.
+
+        Raises:
+            OutcomeUnknown: it was not run in time, or the storage did not answer.
+        """
         waiting = combiner.waiting(call, request, limit)
         if waiting is None:
             return None
-        outcome = combiner.run(waiting)
-        return outcome if outcome is not None else self._alone(waiting)
+        try:
+            outcome = combiner.run(waiting)
+            return outcome if outcome is not None else self._alone(waiting)
+        except (StorageUnavailable, OptimisticConcurrencyControlFailure) as error:
+            # Whoever holds the line may run it yet: nobody can say that it failed.
+            raise OutcomeUnknown(f"{call.path} stood in line: {error}") from error
 
     def _alone(self, waiting: Waiting) -> Outcome | None:
         """Find out what comes of a mutation in line that seems to write nothing.

@@ -75,7 +75,7 @@ class TestCommit:
         with pytest.raises(Conflicted):
             desk.commit()
 
-        assert [e.transaction for e in desk.storage.tail(ts(0))] == [
+        assert [e.transaction for e in desk.storage.tail(ts(0)).entries] == [
             f"transaction-{n}" for n in (1, 2, 3)
         ]
 
@@ -88,7 +88,7 @@ class TestCommit:
         desk.rivals(entry(1, put(b"a", b"mine"), transaction="mine"))
 
         assert desk.commit().ts == ts(1)
-        assert len(desk.storage.tail(ts(0))) == 1
+        assert len(desk.storage.tail(ts(0)).entries) == 1
 
     def test_repeats_a_put_that_was_not_answered_at_the_same_position(
         self, desk: Desk

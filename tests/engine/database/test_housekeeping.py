@@ -71,7 +71,7 @@ def remembered_counts(trial: Trial) -> tuple[Row, ...]:
 
 def has_tombstone(persistence: Persistence, trial: Trial) -> bool:
     """Whether an older row would be refused where the deleted document was."""
-    inserted = persistence.tail(trial.engine.head() - 3)[0]
+    inserted = persistence.tail(trial.engine.head() - 3).entries[0]
     persistence.apply([inserted])
     found = persistence.get(*inserted.writes[0].added[0])
     return found is None
@@ -95,7 +95,7 @@ class TestTheLog:
 
         assert horizon(trial) == seen
         assert done.trimmed == seen - ORIGIN
-        assert trial.persistence.tail(seen)[-1].ts == trial.engine.head()
+        assert trial.persistence.tail(seen).entries[-1].ts == trial.engine.head()
 
     def test_keeps_its_last_entry_whatever_its_age(self, trial: Trial) -> None:
         visit(trial)
@@ -104,7 +104,7 @@ class TestTheLog:
         visit(trial)
 
         assert horizon(trial) == trial.engine.head() - 1
-        assert len(trial.persistence.tail(horizon(trial))) == 1
+        assert len(trial.persistence.tail(horizon(trial)).entries) == 1
 
     def test_is_kept_for_ever_if_that_is_wanted(self, trial: Trial) -> None:
         keep(trial, log_ms=0)
@@ -230,7 +230,7 @@ class TestAnswers:
         request = Request("session", 1)
         call = Call("items:number", b'{"group": "a"}')
         trial.engine.runner.mutation(call, request)
-        entry = trial.persistence.tail(trial.engine.head() - 1)[0]
+        entry = trial.persistence.tail(trial.engine.head() - 1).entries[0]
         trial.mutate("items:add", group="b", label="y")
         visit(trial)
         later(trial, 15)

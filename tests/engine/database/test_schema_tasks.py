@@ -337,7 +337,7 @@ class TestADroppedIndex:
 
         trial.mutate("items:add", group="d", label="x")
 
-        (entry,) = trial.persistence.tail(trial.engine.head() - 1)
+        (entry,) = trial.persistence.tail(trial.engine.head() - 1).entries
         assert number not in {index for index, _ in entry.touched()}
 
     def test_cannot_be_queried_in_the_past_any_more(self) -> None:

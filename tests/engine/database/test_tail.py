@@ -8,8 +8,8 @@ from typing_extensions import override
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.engine.database.tail import LONG_TAIL_ENTRIES, STALE_HEAD_MS, LogTail
 from chalicelib.engine.errors import BelowHorizon
-from chalicelib.engine.log import ORIGIN, Entry
-from chalicelib.engine.persistence import Marks
+from chalicelib.engine.log import ORIGIN
+from chalicelib.engine.persistence import Marks, Tail
 from tests.backend import VirtualClock
 from tests.conformance.entries import INDEX, drop, entry, put, ts
 
@@ -22,7 +22,7 @@ class Counting(MemoryPersistence):
         self.readings, self.horizon = 0, ORIGIN
 
     @override
-    def tail(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
+    def tail(self, after: int, limit: int = 1000) -> Tail:
         self.readings += 1
         if after < self.horizon:
             raise BelowHorizon("trimmed")
