@@ -279,13 +279,19 @@ def live_with_files(aws: Aws) -> None:
         served = aws.ask("GET", aws.run("query", "files:url", file=each), b"")
         assert served["statusCode"] == status, served
 
-    aws.run("mutation", "files:remove", file=file)
+    aws.stream()
     aws.send(
         connection("files"),
         *connect("files"),
         {
-            "type": "Action",
+            "type": "Mutation",
             "requestId": 0,
+            "udfPath": "files:remove",
+            "args": [{"file": file}],
+        },
+        {
+            "type": "Action",
+            "requestId": 1,
             "udfPath": "files:storeAndLoad",
             "args": [{"content": {"$bytes": b64encode(b"abc").decode()}}],
         },

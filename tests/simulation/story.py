@@ -88,9 +88,9 @@ def committed(entry: Entry) -> str:
 
 
 def _write(write: Write) -> str:
-    before, after = json.loads(write.before or b"{}"), json.loads(write.after or b"{}")
     if write.table != MARKS_TABLE:
         return f"a system document {write.id.hex()[-8:]}"
+    before, after = json.loads(write.before or b"{}"), json.loads(write.after or b"{}")
     if "tag" not in before | after:
         return f"a document {write.id.hex()[-8:]} of another app"
     if not after:

@@ -4,6 +4,7 @@ Its key is in the read set of every run, so that no entry is committed by somebo
 know an index, and every live query is run again when the code or the schema changes.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from hashlib import blake2b
@@ -29,6 +30,8 @@ CATALOGUE_KEY: Final[IndexKey] = (1, CATALOGUE_ID)
 FIRST_USER_NUMBER: Final = 16
 """Table numbers and index ids below are the engine's own."""
 
+
+_COMPRESS_FROM_BYTES: Final = 1024
 
 KEPT_PAST: Final = 100
 """Validators of a table that are remembered after they were replaced."""
@@ -212,5 +215,19 @@ def _field(document: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-encode_catalogue = msgspec.json.Encoder().encode
-decode_catalogue = msgspec.json.Decoder(Catalogue).decode
+def encode_catalogue(catalogue: Catalogue) -> bytes:
+    """Return a catalogue as bytes; a large one is compressed.
+
+    Every process begins by reading it, and validators of many tables say the same again.
+    """
+    text = _encoder.encode(catalogue)
+    return text if len(text) < _COMPRESS_FROM_BYTES else zlib.compress(text, 9)
+
+
+def decode_catalogue(image: bytes) -> Catalogue:
+    """Return the catalogue that :func:`encode_catalogue` wrote."""
+    return _decoder.decode(image if image[:1] == b"[" else zlib.decompress(image))
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Catalogue)

@@ -97,13 +97,26 @@ class LogTail:
         with self._lock:
             return self._current()
 
+    def glance(self) -> View:
+        """A view for whoever reads the log's end afterwards, and may find itself overtaken.
+
+        Where nothing is known it ends where the rows do, which only the marks must be read for.
+        No put may rely on it: what follows may have been trimmed (docs/hazards.md A3).
+        """
+        if self._base == 0:
+            self._restart()
+        elif self.is_stale():
+            return self.refresh()
+        with self._lock:
+            return self._current()
+
     def is_stale(self) -> bool:
         """Tell whether the head was last read so long ago that no put may rely on it."""
         return self._clock.now_ms() - self._read_ms > STALE_HEAD_MS
 
     def refresh(self) -> View:
         """Read the log to its end and return that view."""
-        if self._read_ms == float("-inf"):
+        if self._base == 0:
             self._restart()
         while True:
             with self._lock:
@@ -182,7 +195,6 @@ class LogTail:
             self._known, self._base, self._applied = [], marks.applied, marks.applied
             self._weight = 0
             self._view = self._last = None
-            self._read_ms = self._clock.now_ms()
 
     def _shortened(self) -> View:
         self.applied(self._persistence.marks().applied)

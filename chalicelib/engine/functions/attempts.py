@@ -20,6 +20,7 @@ from chalicelib.engine.functions.calls import (
 from chalicelib.engine.functions.context import Auth
 from chalicelib.engine.functions.determinism import CreationTimes, Determinism
 from chalicelib.engine.functions.exchange import arguments_of, value_of
+from chalicelib.engine.functions.foreseen import foresee
 from chalicelib.engine.functions.isolation import isolated
 from chalicelib.engine.functions.live import Live, Unwatched
 from chalicelib.engine.functions.log_lines import Log
@@ -103,6 +104,11 @@ class Attempts:
         with a ``ticket`` that was used up.
         """
         transaction = self.begin(view, pinned=pinned, rows=rows)
+        if request is not None and rows is None:
+            known = transaction.catalogue
+            rows = foresee(self._persistence, view, known, request, call.arguments)
+            if rows is not None:
+                transaction = self.begin(view, pinned=pinned, rows=rows)
         scope = Scope(
             registry=self._registry,
             transaction=transaction,

@@ -122,7 +122,7 @@ class Runner:
 
         A cached one costs a reading of the log's end, which proves it.
         """
-        view = self._tail.view()
+        view = self._tail.glance()
         if self.cache.knows(call, view):
             view = self._tail.refresh()
         if (known := self.cache.at(call, view)) is not None:

@@ -77,13 +77,14 @@ class Mover:
         at the log again. If nothing there overlaps any query of the set, that is the
         timestamp. Old subscriptions are left for the caller to remove after sending.
         """
-        view = self._tail.refresh() if newest else self._starting_view(session, lease)
+        view, proved = self._starting_view(session, lease, newest=newest)
         if not session.queries and not session.dropped:
-            return Moved(session, view.ts, {}, (), overtaken=False)
-        return self._move_from(view, connection, session, lease)
+            end = view if proved else self._tail.refresh()
+            return Moved(session, end.ts, {}, (), overtaken=False)
+        return self._move_from(view, connection, session, lease, proved=proved)
 
     def _move_from(
-        self, view: View, connection: str, session: Session, lease: Lease
+        self, view: View, connection: str, session: Session, lease: Lease, *, proved: bool
     ) -> Moved:
         standing = _Standing(connection, session)
         identity_moved = session.identity != lease.version[1]
@@ -113,7 +114,7 @@ class Mover:
             self._index.add(in_order(new))
             # What the cache gave is proved at the view, and rows that stood before are seen
             # by whatever comes after it.
-            fresh = unproved or bool(new)
+            fresh = unproved or bool(new) or not (proved or round_)
             head = self._tail.refresh() if fresh else view
             later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
             stale = {i for i in session.queries if _touched(reads[i], later)}
@@ -130,17 +131,23 @@ class Mover:
         step = Step({i: causes[i] for i in outcomes}, shared, behind=bool(behind))
         return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale), step)
 
-    def _starting_view(self, session: Session, lease: Lease) -> View:
-        """The log's end as known, if that is all that was asked for; else as it is now.
+    def _starting_view(
+        self, session: Session, lease: Lease, *, newest: bool
+    ) -> tuple[View, bool]:
+        """The log's end as known if that will do, else as it is now; and whether it is enough.
 
         A wake-up asks for no more than its own commit, and one reading of the tail serves
-        every session that is woken for it. Never the end as it was before ``lease.seen``: another
-        process may have moved the session on since this one last read the log.
+        every session that is woken for it. Whoever asks for something new is to have the end as it
+        is now: queries are run on what is known, and proved at the end that is read after
+        them. Never the end as it was before ``lease.seen``: another process may have moved
+        the session on since this one last read the log.
         """
+        if newest:
+            return self._tail.refresh(), True
         view = self._tail.view()
-        same = lease.version[:2] == (session.query_set, session.identity)
-        enough = view.ts >= max(lease.wake_ts, lease.seen)
-        return view if same and enough else self._tail.refresh()
+        if view.ts < max(lease.wake_ts, lease.seen):
+            return self._tail.refresh(), True
+        return view, lease.version[:2] == (session.query_set, session.identity)
 
     def _vouch(self, session: Session, outcomes: Mapping[int, Outcome], head: View) -> None:
         """Take note of outcomes that hold at ``head``."""
