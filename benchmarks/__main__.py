@@ -6,6 +6,7 @@ from typing import Final
 
 PARTS: Final = (
     "dynamodb_costs",
+    "contention",
     "local_load",
     "queries",
     "fanout",

@@ -23,9 +23,9 @@ from tests.simulation.platform import Platform
 from tests.simulation.profiles import DYNAMODB
 from tests.simulation.world import World
 
-PROCESSES: Final = (8, 16, 32)
-WARM_UP_MS: Final = 1_500.0
-MEASURED_MS: Final = 4_000.0
+PROCESSES: Final = (8, 16)
+WARM_UP_MS: Final = 1_000.0
+MEASURED_MS: Final = 3_000.0
 STREAM_MS: Final = 100.0
 """How late the log's stream reports."""
 

@@ -3,6 +3,11 @@
 Counted at the port, over an emulator, with the engine and the adapters that are deployed.
 A document's rows fill one write unit each: it is as large as that allows. Processes are
 played by backends that share nothing but the tables.
+
+One goal is missed. Subscribing to a query takes four round trips and not three, since each
+needs what the one before gave: the lease of the session (who is its caller), the rows, the
+subscription to the intervals in which they were found, and the log's end after it stands
+(docs/hazards.md B7: looked at earlier, a commit in between would wake nobody).
 """
 
 import time

@@ -23,7 +23,7 @@ def main(directory: Path, broken: Path) -> None:
             page = log.scan(Interval(INDEX, b"a", b"b"), reverse=False, limit=9)
             row = log.get(INDEX, b"a")
             seen = [row and row.image, *(each.image for each in page.rows)]
-            told.append([str(seen), len(log.tail(ORIGIN))])
+            told.append([str(seen), len(log.tail(ORIGIN).entries)])
 
         log.append(entry(1, put(b"a", b"1")))
         broken.touch()

@@ -570,6 +570,41 @@ class TestGet:
 
         assert log.get(INDEX, b"a") is None
 
+    def test_of_many_rows_gives_each_in_the_order_asked_for(self, log: Persistence) -> None:
+        log.apply(
+            [
+                entry(1, put(b"a", b"1"), put(b"b", b"2"), put(b"gone", b"3")),
+                entry(2, drop(b"gone"), put(b"large", noise(1, 500_000))),
+            ]
+        )
+        keys = [b"b", b"nothing", b"a", b"gone", b"large", b"b", b""]
+
+        found = log.get_all([(INDEX, key) for key in keys])
+
+        assert found == [log.get(INDEX, key) for key in keys]
+        assert [row.key if row else None for row in found] == [
+            b"b",
+            None,
+            b"a",
+            None,
+            b"large",
+            b"b",
+            None,
+        ]
+
+    def test_of_more_rows_than_one_call_takes_gives_them_all(
+        self, log: Persistence
+    ) -> None:
+        keys = [(INDEX, f"{n:03}".encode()) for n in range(130)]
+        log.apply(
+            [entry(1, *(put(key, b"1", number=n) for n, (_, key) in enumerate(keys)))]
+        )
+
+        assert [row and row.key for row in log.get_all(keys)] == [key for _, key in keys]
+
+    def test_of_no_rows_gives_none(self, log: Persistence) -> None:
+        assert log.get_all([]) == []
+
 
 def histories() -> st.SearchStrategy[list[Entry]]:
     """Logs over a few keys, with deletions."""

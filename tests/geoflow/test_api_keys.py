@@ -86,7 +86,7 @@ class TestAKey:
 
         with backend.db() as db:
             (kept,) = db.query(ApiKey).take(2)
-        entries = backend._persistence.tail(ORIGIN, 10_000)
+        entries = backend._persistence.tail(ORIGIN, 10_000).entries
 
         assert kept.digest == sha256(new.key.encode()).hexdigest()
         written = repr(entries) + repr(kept) + str(alice.call("apiKeys:list", "query"))

@@ -199,7 +199,7 @@ class TestARepeatedAction:
         assert json.loads(second.body)["error"]["details"] == {"state": "done"}
         assert len(alice.query(api_keys.list_)) == 1
         secret = data(first)["key"]
-        assert secret not in repr(backend._persistence.tail(ORIGIN, 10_000))
+        assert secret not in repr(backend._persistence.tail(ORIGIN, 10_000).entries)
 
     def test_that_runs_still_or_has_died_is_a_conflict(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")

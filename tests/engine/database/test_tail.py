@@ -6,7 +6,12 @@ import pytest
 from typing_extensions import override
 
 from chalicelib.adapters.memory.persistence import MemoryPersistence
-from chalicelib.engine.database.tail import LONG_TAIL_ENTRIES, STALE_HEAD_MS, LogTail
+from chalicelib.engine.database.tail import (
+    LONG_TAIL_ENTRIES,
+    STALE_HEAD_MS,
+    LogTail,
+    laid_over,
+)
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import ORIGIN
 from chalicelib.engine.persistence import Marks, Tail
@@ -213,3 +218,47 @@ def test_a_report_that_begins_where_the_log_was_trimmed_is_taken_as_far_as_it_is
 
     assert [e.ts for e in found] == [ORIGIN + 1, ORIGIN + 2]
     assert list(tail.reported(ORIGIN + 4, ORIGIN + 9)) == []
+
+
+def test_what_a_view_lays_over_the_rows_is_what_its_entries_leave(
+    storage: Counting, tail: LogTail
+) -> None:
+    tail.refresh()
+    views = []
+    for position in range(1, 8):
+        write = drop(b"a") if position % 3 == 0 else put(b"abc"[position % 2 :][:1], b"x")
+        storage.append(mine := entry(position, write))
+        tail.committed(mine)
+        if position == 5:
+            tail.applied(ts(2))
+        views.append(tail.view())
+        if position % 2:
+            assert views[-1].overlay  # every other one is built upon
+
+    assert [view.overlay for view in views] == [
+        laid_over({}, view.entries) for view in views
+    ]
+    assert [len(view.entries) for view in views] == [1, 2, 3, 4, 3, 4, 5]
+
+
+def test_a_glance_reads_the_marks_alone_and_ends_where_the_rows_do(
+    storage: Counting, tail: LogTail
+) -> None:
+    for position in (1, 2):
+        storage.append(entry(position))
+    storage.advance(ORIGIN, ts(1))
+
+    glance = tail.glance()
+
+    assert (glance.ts, glance.applied, storage.readings) == (ts(1), ts(1), 0)
+
+
+def test_after_a_glance_the_end_is_read_before_a_put_may_rely_on_it(
+    storage: Counting, tail: LogTail
+) -> None:
+    storage.append(entry(1))
+    tail.glance()
+
+    assert tail.is_stale()
+    assert (tail.view().ts, storage.readings) == (ts(1), 1)
+    assert tail.glance().ts == ts(1)

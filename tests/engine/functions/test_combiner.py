@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,13 +10,13 @@ import pytest
 from typing_extensions import override
 
 from chalicelib.adapters.memory.line import MemoryLine
-from chalicelib.engine.errors import Conflict, OutcomeUnknown
+from chalicelib.engine.errors import Conflict, OutcomeUnknown, StorageUnavailable
 from chalicelib.engine.functions import combiner
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.combiner import Combiner, Waiting
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.line import InLine
-from chalicelib.engine.log import Request
+from chalicelib.engine.log import REQUESTS_INDEX, IndexKey, Request, Row
 from tests.trial import Interrupted, Trial, value
 
 LISTS = ("tests.apps.lists",)
@@ -199,3 +200,78 @@ def test_a_mutation_in_line_that_fails_is_answered_by_its_owner(
         trial.mutate("lines:addIfRoom", topic="l", most=0)
 
     assert line.waiting(9) == []
+
+
+def test_a_holder_reads_the_names_of_all_who_stand_in_line_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = MemoryLine()
+    trial = Trial(packages=LISTS)
+    made = sharing(trial, line)
+    other = sharing(Trial(beside=trial, packages=LISTS), line)
+    for number in range(5):
+        waiting = other.waiting(
+            call("lines:countAndAdd", topic="l"), Request("session", number), None
+        )
+        assert waiting is not None
+        place = combiner.place_of(waiting, number)
+        line.join(InLine(place, msgspec.msgpack.encode(waiting)))
+    asked: list[list[int]] = []
+    get = trial.persistence.get
+
+    def get_one(index: int, key: bytes) -> Row | None:
+        asked.append([index])
+        return get(index, key)
+
+    def get_all(keys: Sequence[IndexKey]) -> list[Row | None]:
+        asked.append([index for index, _ in keys])
+        return [get(*key) for key in keys]
+
+    monkeypatch.setattr(trial.persistence, "get", get_one)
+    monkeypatch.setattr(trial.persistence, "get_all", get_all)
+    monkeypatch.setattr(combiner, "FORGOTTEN_MS", float("inf"))
+    mine = made.waiting(call("lines:countAndAdd", topic="l"), None, None)
+    assert mine is not None
+
+    answer = made.run(mine)
+
+    assert answer is not None
+    assert value(answer) == 6
+    # Both names of each of the five; its own ticket is newer than what the holder knows.
+    assert [indexes for indexes in asked if REQUESTS_INDEX in indexes] == [[0] * 10]
+
+
+def test_what_has_stood_in_line_for_an_hour_is_not_run_any_more() -> None:
+    line = MemoryLine()
+    trial = Trial(packages=LISTS)
+    made = sharing(trial, line)
+    dead = standing(made, line, call("lines:countAndAdd", topic="l"))
+    trial.clock.wait_ms(combiner.FORGOTTEN_MS + 1)
+    waiting = made.waiting(call("lines:countAndAdd", topic="l"), None, None)
+    assert waiting is not None
+
+    answer = made.run(waiting)
+
+    assert answer is not None
+    assert value(answer) == 1
+    assert trial.engine.runner.mutations.answer(dead.name) is None
+    assert line.waiting(9) == []
+
+
+def test_a_mutation_in_line_whose_owner_cannot_read_is_not_said_to_have_failed() -> None:
+    trial, line = Trial(packages=LISTS), Broken()
+    made = sharing(trial, line)
+    made.expect_contention("lines:countAndAdd")
+
+    with pytest.raises(OutcomeUnknown, match="stood in line"):
+        trial.mutate("lines:countAndAdd", topic="l")
+
+    assert len(line.waiting(9)) == 1
+
+
+class Broken(MemoryLine):
+    """A line that one can join, and that does not answer afterwards."""
+
+    @override
+    def take(self, owner: str, *, now_ms: float, deadline_ms: float) -> bool:
+        raise StorageUnavailable("the table cannot be reached")
