@@ -89,8 +89,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "return view if same and enough else self._tail.refresh()",
-                "return view if enough else self._tail.refresh()",
+                "return view, lease.version[:2] == (session.query_set, session.identity)",
+                "return view, True",
             ),
             # It is read again after subscribing, which would hide it from most clients.
             Edit(MOVER, "head = self._tail.refresh() if fresh else view", "head = view"),
