@@ -457,7 +457,9 @@ class Backend:
             return  # delivered twice: whoever claimed it runs it, or has died of it
         response = action_response(
             job.request_id,
-            self._actions.once(Call(job.path, bytes(job.arguments), job.caller)),
+            self._actions.once(
+                Call(job.path, bytes(job.arguments), job.caller, origin=job.origin)
+            ),
             redacted=self.behaviour.redacted,
             max_bytes=self.behaviour.max_message_bytes,
         )

@@ -89,11 +89,33 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
         return encode_id(self.table, self.id)
 
 
+MAX_AGENT_CHARS: Final = 200
+"""How much of what a client calls itself is kept."""
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """From where somebody called.
+
+    ``address`` is that of the network, as the platform saw it, ``agent`` what the client calls
+    itself. ``is_admin`` tells that the admin key was shown.
+    """
+
+    address: str = ""
+    agent: str = ""
+    is_admin: bool = False
+
+
+def origin_of(address: str | None, agent: str | None) -> Origin:
+    """Return the origin of a call; None is what nobody said."""
+    return Origin(address or "", (agent or "")[:MAX_AGENT_CHARS])
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """One committed transaction.
 
     ``wall_ms`` is the committer's clock, for people; order is ``ts`` alone. ``result`` is the
-    encoded value that was answered to ``request``.
+    encoded value that was answered to ``request``. ``origin`` is None of what nobody called,
+    such as a job, and of entries that are older than this field.
     """
 
     ts: int
@@ -105,6 +127,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     result: bytes | None
     log_lines: tuple[str, ...]
     writes: tuple[Write, ...]
+    origin: Origin | None = None
 
     @cached_property
     def keys_by_index(self) -> dict[int, list[bytes]]:

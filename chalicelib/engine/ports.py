@@ -10,7 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from chalicelib.engine.log import IndexKey
+from chalicelib.engine.log import IndexKey, Origin
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.values.order import split_fields
 
@@ -102,12 +102,13 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     """One message of a client, or an answer that an action left for it.
 
     ``stamp_ms`` is when the gateway received it, ``id`` is unique within the connection and
-    breaks ties of the stamp.
+    breaks ties of the stamp. ``origin`` is from where the client speaks.
     """
 
     id: str
     stamp_ms: float
     body: bytes
+    origin: Origin | None = None
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from chalicelib.engine.errors import BadDeployKey, BadMessage, EngineError
 from chalicelib.engine.functions.calls import Call, Kind
 from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.log import origin_of
 from chalicelib.engine.sync.messages import ts_text, ts_value
 from chalicelib.entrypoints.addresses import (
     EDGE_HEADER,
@@ -260,7 +261,13 @@ def _call(deployment: Deployment, request: Request, body: FunctionCall) -> Call:
         )
     if not body.path:
         raise BadJsonBody("`path` is missing: name a function, as in messages:list")
-    return Call(body.path, bytes(body.args), _caller(deployment, request))
+    peer = source(request.peer, request.headers, deployment.settings.proxies)
+    return Call(
+        body.path,
+        bytes(body.args),
+        _caller(deployment, request),
+        origin=origin_of(peer, request.headers.get("user-agent")),
+    )
 
 
 def _caller(deployment: Deployment, request: Request) -> Caller:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chalicelib.bootstrap import Deployment
+from chalicelib.engine.log import origin_of
 from chalicelib.engine.ports import Frame
 
 OK: Final = {"statusCode": 200}
@@ -17,10 +18,12 @@ def message(deployment: Deployment, event: Mapping[str, Any]) -> dict[str, Any]:
     """Hand a frame to its session."""
     context = event["requestContext"]
     connection: str = context["connectionId"]
+    speaker = context.get("identity") or {}
     frame = Frame(
         context["messageId"],
         float(context["requestTimeEpoch"]),
         (event.get("body") or "").encode(),
+        origin_of(speaker.get("sourceIp"), speaker.get("userAgent")),
     )
     try:
         deployment.backend.receive(connection, frame)

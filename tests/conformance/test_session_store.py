@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine.errors import Overloaded
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
+from chalicelib.engine.log import Origin
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
     Acquired,
@@ -43,7 +44,7 @@ def look(store: SessionStore, connection: str = "c") -> Lease:
 
 
 def frame(id_: str, stamp_ms: float = NOW, body: bytes = b"{}") -> Frame:
-    return Frame(id_, stamp_ms, body)
+    return Frame(id_, stamp_ms, body, Origin("192.0.2.1", "stock client"))
 
 
 class TestAcquire:

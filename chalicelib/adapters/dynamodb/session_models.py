@@ -69,6 +69,7 @@ class SessionItem(Model):
     body = BinaryAttribute(null=True, legacy_encoding=False)
     parts = NumberAttribute(null=True)
     stamp_ms = NumberAttribute(null=True)
+    origin = BinaryAttribute(null=True, legacy_encoding=False)
 
     # The roster, and which connection of its session one is.
     session_id = UnicodeAttribute(null=True)

@@ -7,6 +7,8 @@ The items are laid out in :class:`chalicelib.adapters.dynamodb.session_models.Se
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.leases import DEAD, decode_lease, encode_saved, number
 from chalicelib.adapters.dynamodb.session_items import (
@@ -19,6 +21,7 @@ from chalicelib.adapters.dynamodb.usage import Item
 from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.errors import Overloaded
 from chalicelib.engine.limits import MAX_INBOX_BYTES, MAX_INBOX_FRAMES
+from chalicelib.engine.log import Origin
 from chalicelib.engine.ports import Acquired, Clock, Frame, Lease, roster_shard
 
 _PIECE_BYTES: Final = 350_000
@@ -107,6 +110,8 @@ class DynamoSessions:
         item, done = self._table.update(key, changes, condition, given)
         if done:
             content = {"stamp_ms": number(frame.stamp_ms), "body": {"B": frame.body}}
+            if frame.origin is not None:
+                content["origin"] = {"B": msgspec.msgpack.encode(frame.origin)}
             item = _frame_key(connection, frame.id) | content | self._table.expiry()
             # A second try could land when the frame has been taken up and removed, and
             # would have it taken up again.
@@ -129,6 +134,7 @@ class DynamoSessions:
                 item["sk"]["S"].removeprefix("frame#"),
                 float(item["stamp_ms"]["N"]),
                 item["body"]["B"],
+                _origin(item),
             )
             for item in self._within(connection, "frame#")
         ]
@@ -266,3 +272,8 @@ def _roster_key(connection: str) -> Attributes:
 
 def _member_key(session: str, connection: str) -> Attributes:
     return _key(f"session#{session}", connection)
+
+
+def _origin(item: Item) -> Origin | None:
+    held = item.get("origin")
+    return None if held is None else msgspec.msgpack.decode(held["B"], type=Origin)

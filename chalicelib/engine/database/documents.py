@@ -257,6 +257,11 @@ def system_writer(db: Writer) -> Writer:
     return Writer(msgspec.structs.replace(db._access, policy_ctx=None, system=True))  # noqa: SLF001 - a part of the same module
 
 
+def transaction_of(db: Reader) -> Transaction:
+    """The transaction that a reader reads in."""
+    return db._access.transaction  # noqa: SLF001 - a part of the same module
+
+
 def twin_id(db: Reader, document_id: str, twin: type[D]) -> "Id[D]":
     """The id of the document of another table that has the same internal id."""
     number = db._access.table(twin).number  # noqa: SLF001 - a part of the same module

@@ -12,6 +12,7 @@ import msgspec
 
 from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.counts import COUNTS_INDEX
+from chalicelib.engine.database.history import followed_up_to
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.limits import (
@@ -147,12 +148,16 @@ class Housekeeper:
         """Raise the horizon, then remove what is below it.
 
         The log is what names tombstones and answers, so it goes after them; and its last
-        entry stays, by which a reader knows that it has met the end and not a gap.
+        entry stays, by which a reader knows that it has met the end and not a gap. What somebody
+        follows stays until they have.
         """
         if not self._retention.log_ms:
             return 0
         old = self._seen_before(notes, self._retention.log_ms)
         horizon = min(old, notes.reaped, notes.answered, self._tail.refresh().ts - 1)
+        followed = followed_up_to(self._persistence, self._tail)
+        if followed is not None:
+            horizon = min(horizon, followed)
         if horizon > self._persistence.marks().horizon:
             self._persistence.raise_horizon(horizon)
         trimmed = 0

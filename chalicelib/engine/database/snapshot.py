@@ -74,6 +74,10 @@ class Snapshot:
         """Read a row that is derived from others: as it is now, whatever the snapshot."""
         return self._rows.get(*key)
 
+    def horizon(self) -> int:
+        """The timestamp up to which the log is not kept any more."""
+        return self._tail.horizon()
+
     def between(self, first: int, last: int) -> Sequence[Entry] | None:
         """The entries of ``(first, last]``; None if they are not all kept."""
         if last > self.ts:

@@ -168,6 +168,10 @@ class LogTail:
             ts = page[-1].ts
         return [entry for entry in found if entry.ts <= until]
 
+    def horizon(self) -> int:
+        """The timestamp up to which entries are not kept any more."""
+        return self._persistence.marks().horizon
+
     def reported(self, first: int, last: int) -> Sequence[Entry]:
         """The entries ``first`` to ``last`` that a stream reports, as far as they are kept.
 

@@ -17,6 +17,7 @@ from chalicelib.engine.functions.registration import Function
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.functions.scheduler import Scheduler, Scheduling
 from chalicelib.engine.functions.storage import ActionFiles
+from chalicelib.engine.log import Origin
 from chalicelib.engine.ports import Clock
 from chalicelib.engine.values.encoding import encode
 
@@ -42,7 +43,7 @@ class ActionRunner:
             target = resolve(self._runner.registry, call, "action")
             tables = self._runner.table_of()
             arguments = arguments_of(target, call.arguments, tables)
-            ctx = self.context(call.caller, log, call.job)
+            ctx = self.context(call.caller, log, call.job, call.origin)
             result = target.function(ctx, **arguments)
             judged = self._runner.registry.judges_results
             value = value_of(target, result, tables, judged=judged)
@@ -60,9 +61,15 @@ class ActionRunner:
             failure = failure_of(error, self._runner.new_request_id())
             return Outcome(self._tail.view().ts, failure=failure)
 
-    def context(self, caller: Caller, log: Log, job: str | None = None) -> ActionCtx:
+    def context(
+        self,
+        caller: Caller,
+        log: Log,
+        job: str | None = None,
+        origin: Origin | None = None,
+    ) -> ActionCtx:
         """Return what an action, or an HTTP function, is given; ``job``: what it runs as."""
-        clock, calls = self._clock.now_ms, self._calls(caller, job)
+        clock, calls = self._clock.now_ms, self._calls(caller, job, origin)
         registry = self._runner.registry
         scheduler = Scheduler(registry, self._scheduling(job), None)
         parts = clock, log, scheduler, self._storage, self._reach, registry.addresses
@@ -88,7 +95,7 @@ class ActionRunner:
         runner, now_ms = self._runner, self._clock.now_ms
         return Scheduling(add, cancel, now_ms, runner.table_of)
 
-    def _calls(self, caller: Caller, job: str | None) -> Calls:
+    def _calls(self, caller: Caller, job: str | None, origin: Origin | None) -> Calls:
         def inner(run: Callable[[Call], Outcome]) -> Callable[..., Any]:
             def perform(
                 function: Function[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -97,7 +104,8 @@ class ActionRunner:
                     function.signature.bind(args, kwargs)
                 )
                 path = self._runner.registry.path_of(function)
-                outcome = run(Call(path, arguments, caller, trusted=True, job=job))
+                call = Call(path, arguments, caller, trusted=True, job=job, origin=origin)
+                outcome = run(call)
                 if outcome.failure is not None and outcome.failure.error is not None:
                     raise outcome.failure.error
                 if outcome.result is not None or outcome.value is None:

@@ -11,6 +11,7 @@ from chalicelib.engine.errors import (
     WrongFunctionKind,
 )
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
+from chalicelib.engine.log import Origin
 
 Kind = Literal["query", "mutation", "action"]
 
@@ -21,7 +22,8 @@ class Call(msgspec.Struct, frozen=True):
     ``arguments`` is the JSON text of an object, or of an array that holds just one.
     ``trusted`` callers reach internal functions; so does an admin. ``via`` is the function of
     the engine that is run with these arguments, and runs ``path`` in turn. ``job`` is the
-    id of the job in whose course the call is made: the system makes it.
+    id of the job in whose course the call is made: the system makes it. ``origin`` is from
+    where a client called, be it this function or the one that calls it.
     """
 
     path: str
@@ -31,6 +33,14 @@ class Call(msgspec.Struct, frozen=True):
     trusted: bool = False
     via: str | None = None
     job: str | None = None
+    origin: Origin | None = None
+
+    @property
+    def known_origin(self) -> Origin | None:
+        """From where it came; that the admin key was shown is known in any case."""
+        if not isinstance(self.caller, AdminIdentity):
+            return self.origin
+        return msgspec.structs.replace(self.origin or Origin(), is_admin=True)
 
     @property
     def reaches_internal(self) -> bool:

@@ -10,6 +10,7 @@ from typing_extensions import override
 from chalicelib.engine.auth import Caller, Identity, Unverified, user_of
 from chalicelib.engine.auth.seen import SIGNED_IN, Claims, watched
 from chalicelib.engine.database.documents import Reader, Writer
+from chalicelib.engine.database.history import History
 from chalicelib.engine.errors import (
     ActionTimedOut,
     OutsideNotConfigured,
@@ -160,6 +161,11 @@ class MutationCtx(QueryCtx):
     ) -> None:
         super().__init__(auth, db, determinism, log, call, files, addresses)
         self.db, self.scheduler = db, scheduler
+
+    @property
+    def history(self) -> History:
+        """The log itself, under no row policy: for whoever follows it."""
+        return History(self.db)
 
     @property
     @override

@@ -20,6 +20,7 @@ from chalicelib.engine.functions.log_lines import Log, Say
 from chalicelib.engine.functions.outcome import Failure
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
+from chalicelib.engine.log import Origin, origin_of
 
 _STATUSES: Final = range(200, 600)
 _NOT_FOUND: Final = 404
@@ -73,7 +74,7 @@ class HttpRunner:
             caller = self._identified(route, request, caller, log)
         except Exception as error:  # noqa: BLE001 - answered below, once it was counted
             caller, refused = None, error
-        ctx = self._actions.context(caller, log)
+        ctx = self._actions.context(caller, log, origin=_origin(request))
         try:
             quota = self._quota.take(route.manners.rates, request, caller)
         except EngineError as error:
@@ -92,7 +93,7 @@ class HttpRunner:
     ) -> Caller:
         if route.manners.authenticate is None:
             return caller
-        ctx = self._actions.context(caller, log)
+        ctx = self._actions.context(caller, log, origin=_origin(request))
         return route.manners.authenticate(ctx, request) or caller
 
     def _respond(self, match: Match, request: Request, ctx: ActionCtx) -> Response:
@@ -168,6 +169,10 @@ def _too_large() -> Response:
 
 def _too_often(refusal: RateLimited) -> Response:
     return Response.text(refusal.message, status=_TOO_OFTEN)
+
+
+def _origin(request: Request) -> Origin:
+    return origin_of(request.source, request.headers.get("user-agent"))
 
 
 def _checked(response: Any, name: str) -> Response:

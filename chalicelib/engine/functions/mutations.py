@@ -311,6 +311,7 @@ class Mutations:
             result=run.value if run is not None else None,
             log_lines=run.log_lines if run is not None else (),
             writes=(),
+            origin=call.known_origin,
         )
 
 

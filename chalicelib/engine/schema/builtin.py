@@ -46,6 +46,17 @@ class UnclaimedBlob(Document, table="_unclaimed_blobs"):
     by_due = index(due)
 
 
+class LogFollower(Document, table="_log_followers"):
+    """Up to which timestamp somebody who follows the log has dealt with it.
+
+    The log is trimmed no further than that.
+    """
+
+    name: str = indexed()
+    position: float
+    by_name = index(name)
+
+
 BUILTIN_TABLES: Final = {
     name: TableSchema(name, document, indexes_of(document))
     for name, document in (
@@ -57,6 +68,7 @@ BUILTIN_TABLES: Final = {
         ("_blobs", StoredBlob),
         ("_unclaimed_blobs", UnclaimedBlob),
         ("_schema_tasks", SchemaTask),
+        ("_log_followers", LogFollower),
     )
 }
 """Their schemas by name."""

@@ -15,7 +15,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.runner import Runner
-from chalicelib.engine.log import Request
+from chalicelib.engine.log import Origin, Request
 from chalicelib.engine.ports import Clock, Frame, Gateway, Lease, SubscriptionIndex
 from chalicelib.engine.sync.messages import (
     Action,
@@ -99,6 +99,7 @@ class ActionJob(msgspec.Struct, frozen=True, tag="action"):
     path: str
     arguments: msgspec.Raw
     caller: Caller
+    origin: Origin | None = None
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +145,7 @@ class Conversation:
         self._waiting: dict[str, Received] = {}
         self._handed: dict[str, Frame] = {}
         self._taken: set[str] = set()
+        self._origin: Origin | None = None
         self._answered: dict[int, bool] = {}
         self._looked_ms = 0.0
         # What the client waits for may lie beyond what this process has read of the log:
@@ -245,6 +247,7 @@ class Conversation:
 
     def _take_up(self, received: Received) -> None:
         frame = received.frame
+        self._origin = frame.origin
         del self._waiting[frame.id]
         self._taken.add(frame.id)
         if self._handed.pop(frame.id, None) is None:
@@ -323,7 +326,12 @@ class Conversation:
 
     def _run_mutation(self, request: Mutation) -> None:
         self._require_fresh_token()
-        call = Call(request.udf_path, bytes(request.args), self.session.caller)
+        call = Call(
+            request.udf_path,
+            bytes(request.args),
+            self.session.caller,
+            origin=self._origin,
+        )
         name = Request(self.session.id, request.request_id)
         try:
             outcome = self._services.runner.mutation(
@@ -358,6 +366,7 @@ class Conversation:
                 request.udf_path,
                 request.args,
                 self.session.caller,
+                self._origin,
             )
         )
 
