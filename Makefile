@@ -59,6 +59,14 @@ spec: $(VENV)/.local-ready ## Print the function spec of APPS=, as npx convex fu
 token: $(VENV)/.local-ready ## Print a token of the local server: make -s token USER=alice, or USER=pdal-1 ROLE=worker
 	@$(SETTINGS) exec $(BIN)/python -m local.token --user '$(TOKEN_USER)' $(if $(filter command,$(origin ROLE)),--role '$(ROLE)')
 
+.PHONY: audit-verify
+audit-verify: $(VENV)/.local-ready ## Walk along the audit's chain of the running server; ARGS='--anchor 57:3b1f…'
+	@$(SETTINGS) exec $(BIN)/python -m local.audit $(ARGS)
+
+.PHONY: secret-key
+secret-key: $(VENV)/.local-ready ## Add a key that this machine's secrets are sealed with from now on
+	@$(SETTINGS) exec $(BIN)/python -m local.secret_keys
+
 .PHONY: demo
 demo: $(VENV)/.local-ready $(VENV)/.demo-ready demo/node_modules/.package-lock.json ## Process country shapes against the running server, watched live
 	@$(SETTINGS) exec $(BIN)/python -m demo $(DEMO_URL) $(ARGS)

@@ -3,6 +3,7 @@
 from msgspec import Meta
 
 from chalicelib.engine.auth import CustomJwtProvider, Identity, OidcProvider
+from chalicelib.engine.database.history import Change, Committed
 from chalicelib.engine.errors import (
     AddressRefused,
     AppError,
@@ -60,6 +61,8 @@ __all__ = [
     "AddressRefused",
     "AppError",
     "ArgumentValidationError",
+    "Change",
+    "Committed",
     "Conflict",
     "Crons",
     "CustomJwtProvider",

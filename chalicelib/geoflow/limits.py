@@ -258,3 +258,18 @@ MAX_DRAWN_FILE_BYTES: Final = 20_000_000
 
 MAX_DRAWN_VERTICES: Final = 6000
 """Most vertices of a thumbnail: with at most 11 characters each, it is below 70 KB."""
+
+FOLLOW_S: Final = 30
+"""How often the audit looks at the log, in seconds: so long after a change it tells of it."""
+
+ENTRIES_AT_ONCE: Final = 500
+"""Entries of the log that one step of the audit reads."""
+
+AUDITED_AT_ONCE: Final = 200
+"""Events that one step of the audit writes: each has six rows."""
+
+MAX_AUDITED_CHARS: Final = 2000
+"""Longest value of a field that the audit holds, in bytes of JSON; of longer ones, a digest."""
+
+AUDIT_KEPT_MS: Final = 400 * 24 * 3600 * 1000
+"""How long events are kept, in milliseconds: a year, and time to look back at it."""

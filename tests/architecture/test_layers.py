@@ -124,7 +124,7 @@ class TestTheFrontDoor:
             *("Http", "Request", "Response", "Rate", "Rates", "Endpoint"),
             *("Identity", "CustomJwtProvider", "OidcProvider"),
             *("Page", "PaginationOptions", "ScheduledFunction", "StoredFile"),
-            *("Crons", "Retry"),
+            *("Crons", "Retry", "Change", "Committed"),
             *(
                 "Secret",
                 "Letter",

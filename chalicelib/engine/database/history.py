@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from chalicelib.engine.database.catalogue import FIRST_USER_NUMBER
 from chalicelib.engine.database.catalogue_cache import CatalogueCache
 from chalicelib.engine.database.documents import (
     Writer,
@@ -103,7 +104,7 @@ class History:
         return self._db.query(LogFollower.by_name.eq(follower)).unique()
 
     def _committed(self, entry: Entry) -> Committed:
-        names = self._names
+        names = self._transaction.catalogue.names
         return Committed(
             ts=entry.ts,
             time_ms=entry.wall_ms,
@@ -112,15 +113,11 @@ class History:
             subject=entry.subject,
             origin=entry.origin,
             changes=tuple(
-                Change(names.get(write.table, f"#{write.table}"), write)
+                Change(names.get(write.table, f"_dropped_{write.table}"), write)
                 for write in entry.writes
+                if write.table >= FIRST_USER_NUMBER
             ),
         )
-
-    @cached_property
-    def _names(self) -> dict[int, str]:
-        tables = self._transaction.catalogue.tables
-        return {table.number: name for name, table in tables.items()}
 
 
 def followed_up_to(persistence: Persistence, tail: LogTail) -> int | None:

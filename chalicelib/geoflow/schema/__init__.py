@@ -14,6 +14,12 @@ from chalicelib.geoflow.schema.api_keys import (
     Scope,
     Scopes,
 )
+from chalicelib.geoflow.schema.audit import (
+    AuditEvent,
+    AuditHead,
+    AuditOperation,
+    AuditVia,
+)
 from chalicelib.geoflow.schema.credentials import Credential
 from chalicelib.geoflow.schema.execution_days import ExecutionDay
 from chalicelib.geoflow.schema.executions import (
@@ -96,6 +102,10 @@ __all__ = [
     "AccessKind",
     "ApiKey",
     "Bounds",
+    "AuditEvent",
+    "AuditHead",
+    "AuditOperation",
+    "AuditVia",
     "Credential",
     "Cron",
     "Crs",
