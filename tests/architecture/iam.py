@@ -19,6 +19,7 @@ WAKES = "wakes"
 BUCKET = "geoflow-policy-files"
 API = "abcdef1234"
 PLACE = "us-east-1:123456789012"
+KEY = f"arn:aws:kms:{PLACE}:key/secrets"
 
 Grant = tuple[str, str]
 """An action, and the resource or pattern of resources that it is allowed or done on."""
@@ -138,6 +139,8 @@ def substituted(text: str, values: Mapping[str, str]) -> str:
 def exported(name: str) -> str:
     if name == "data-FilesBucketArn":
         return f"arn:aws:s3:::{BUCKET}"
+    if name == "data-SecretsKeyArn":
+        return KEY
     if name == "data-LogStreamArn":
         return f"{table_arn(PREFIX + 'log')}/stream/2026"
     return table_arn(PREFIX + name.removeprefix("data-").removesuffix("TableArn").lower())
@@ -162,6 +165,9 @@ def grants_needed(
             method = {"PostToConnection": "POST", "DeleteConnection": "DELETE"}[operation]
             path = f"{API}/api/{method}/@connections/{given['ConnectionId']}"
             yield "execute-api:ManageConnections", f"arn:aws:execute-api:{PLACE}:{path}"
+        case "kms":
+            # The emulator names keys by chance, and this deployment has but one.
+            yield f"kms:{operation}", KEY
         case "s3":
             place = f"arn:aws:s3:::{given['Bucket']}/{given['Key']}"
             yield f"s3:{OF_OBJECTS.get(operation, operation)}", place

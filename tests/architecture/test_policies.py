@@ -154,12 +154,14 @@ def deployed(iam: Iam) -> Iterator[Aws]:
                 "tests.apps.files",
                 "tests.apps.errands",
                 "tests.apps.clockwork",
+                "tests.apps.sealing",
                 "tests.apps.clockwork_first",
                 "tests.apps.counted",
             ),
             stage="test",
             cloud_url=CLOUD_URL,
             files_bucket=BUCKET,
+            kms_key=boto3.client("kms").create_key()["KeyMetadata"]["Arn"],
             table_prefix=PREFIX,
             settle_ms=0,
         )
@@ -251,6 +253,7 @@ def live_through_everything(aws: Aws) -> None:
     aws.disconnect(second)
     stand_in_line(aws)
     live_with_files(aws)
+    live_with_secrets(aws)
     assert [aws.ask("GET", "/who", b"")["statusCode"] for _ in range(3)] == [200, 200, 429]
 
 
@@ -260,6 +263,14 @@ def stand_in_line(aws: Aws) -> None:
     assert combiner is not None
     combiner.expect_contention("messages:send")
     aws.run("mutation", "messages:send", channel=CHANNEL, body="in line")
+
+
+def live_with_secrets(aws: Aws) -> None:
+    assert aws.run("action", "boxes:thereAndBack", text="a") == "a"
+    action = {"type": "Action", "requestId": 0, "udfPath": "boxes:thereAndBack"}
+    aws.send(connection("boxes"), *connect("boxes"), action | {"args": [{"text": "b"}]})
+    while aws.work():
+        pass
 
 
 def live_with_files(aws: Aws) -> None:
