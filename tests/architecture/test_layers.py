@@ -132,6 +132,7 @@ class TestTheFrontDoor:
                 "AddressRefused",
                 "RequestFailed",
                 "SecretRefused",
+                "UploadRefused",
             ),
         }
 
