@@ -56,7 +56,7 @@ JOB_TIMEOUT_S: Final = 900
 JOBS_AT_ONCE: Final = 512
 """As many slow actions may wait for something side by side."""
 
-WAKES_AT_ONCE: Final = 1
+WAKES_AT_ONCE: Final = 3
 """Messages about sessions that are handled at once, unless they take long: they compute."""
 
 
