@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from chalicelib.engine.functions.outcome import Failure, Outcome
+from chalicelib.engine.persistence import Tail
 from chalicelib.engine.ports import Lease
 from chalicelib.engine.sync.messages import (
     QueryFailed,
@@ -136,6 +137,28 @@ class TestMoving:
         socket.modify(add(0, "items:list", group="a"), add(1, "items:list", group="b"))
 
         assert socket.seen() == {0: ["pair"], 1: ["pair"]}
+
+    def test_runs_a_new_query_on_what_is_known_and_proves_it_at_the_logs_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trial = Trial()
+        socket = trial.socket().begin("s")
+        Trial(beside=trial).mutate("items:add", group="a", label="theirs")
+        readings: list[int] = []
+        tail = trial.persistence.tail
+
+        def counted(after: int, limit: int = 1000) -> Tail:
+            readings.append(after)
+            return tail(after, limit)
+
+        monkeypatch.setattr(trial.persistence, "tail", counted)
+
+        socket.watch(1, "items:list", group="b")
+        untouched = len(readings)
+        socket.watch(2, "items:list", group="a")
+
+        assert untouched == 1
+        assert socket.seen() == {1: [], 2: ["theirs"]}
 
     def test_ends_under_a_storm_of_writes_and_is_consistent(self) -> None:
         trial = Trial(persistence=(storage := Interrupted()))
