@@ -115,6 +115,7 @@ def start(
     Raises:
         Conflict: the workflow is archived.
         RateLimited: the caller has 10 runs that have not finished.
+        ValidationFailed: the inputs are more than 64 KiB.
     """
     me = current_user(ctx)
     workflow = checked_workflow(ctx, "workflows.run", workflow_id)

@@ -89,6 +89,12 @@ MAX_TAIL: Final = 1000
 MAX_STATISTICS_DAYS: Final = 366
 """Longest window of statistics, in days: so many small documents are read."""
 
+MAX_VALUES_BYTES: Final = 64 * 1024
+"""Most bytes of the inputs, and of the outputs, of one run, as JSON.
+
+A list of 100 runs must stay under the 16 MiB that a query may read.
+"""
+
 MAX_SCHEDULES: Final = 20
 """Most schedules of one workflow."""
 

@@ -34,6 +34,7 @@ from chalicelib.geoflow.limits import (
 )
 from chalicelib.geoflow.model.cron import next_time_ms, times_ms
 from chalicelib.geoflow.model.permissions import is_allowed
+from chalicelib.geoflow.model.sizes import refuse_large
 from chalicelib.geoflow.schema import (
     Cron,
     Key,
@@ -103,6 +104,7 @@ def preview(
     Raises:
         ValidationFailed: the expression or the time zone cannot be.
     """
+    ctx.auth.require()
     return list(islice(times_ms(cron, time_zone, ctx.now), count))
 
 
@@ -119,13 +121,15 @@ def create(
     """Have a workflow run by itself, with these inputs, whenever ``cron`` matches.
 
     Raises:
-        ValidationFailed: the expression or the time zone cannot be, or never matches.
+        ValidationFailed: the expression or the time zone cannot be, or never matches, or the
+            inputs are more than 64 KiB.
         Conflict: the workflow has 20 schedules.
     """
     me = current_user(ctx)
     checked_workflow(ctx, "workflows.run", workflow_id)
     _refuse_too_many(ctx, workflow_id)
     next_time_ms(cron, time_zone, ctx.now)
+    refuse_large("inputs", inputs or {})
     made = ctx.db.insert(
         Schedule(
             workflow_id=workflow_id,
@@ -163,6 +167,7 @@ def update(
         if time_zone is not UNSET:
             draft.time_zone = time_zone
         if inputs is not UNSET:
+            refuse_large("inputs", inputs)
             draft.inputs = inputs
         if enabled is not UNSET:
             draft.enabled = enabled

@@ -14,6 +14,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow.limits import MAX_UNFINISHED_PER_USER
 from chalicelib.geoflow.model.runs import fresh_states
+from chalicelib.geoflow.model.sizes import refuse_large
 from chalicelib.geoflow.schema import (
     Execution,
     ExecutionStatus,
@@ -61,8 +62,10 @@ def begin(
     Raises:
         Conflict, RateLimited: as :func:`refuse_start`.
         NotFound: the version of ``again`` is gone.
+        ValidationFailed: the inputs are more than 64 KiB.
     """
     refuse_start(ctx, workflow, owner)
+    refuse_large("inputs", inputs)
     version = (
         _version_now(ctx, workflow, owner) if again is None else _version_of(ctx, again)
     )

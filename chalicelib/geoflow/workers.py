@@ -28,6 +28,7 @@ from chalicelib.engine.server import (
 from chalicelib.geoflow.leases import require_lease, require_worker
 from chalicelib.geoflow.limits import LEASE_MS, MAX_LISTED
 from chalicelib.geoflow.model.runs import overall_progress, retry_wait_ms
+from chalicelib.geoflow.model.sizes import refuse_large
 from chalicelib.geoflow.queueing import (
     QUEUE,
     end,
@@ -169,11 +170,13 @@ def complete(
     """End a run well.
 
     Raises:
+        ValidationFailed: the outputs are more than 64 KiB.
         Conflict: the run has finished, was cancelled, or the lease has expired.
         Forbidden: another worker holds the run.
         NotFound: there is no such run.
     """
     require_lease(ctx, execution_id, worker_id)
+    refuse_large("outputs", outputs)
     with moved(ctx, execution_id, "succeeded") as run:
         run.outputs, run.progress = outputs, 1.0
 

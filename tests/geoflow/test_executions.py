@@ -12,6 +12,7 @@ from chalicelib.engine.errors import (
     NotFound,
     RateLimited,
     Unauthenticated,
+    ValidationFailed,
 )
 from chalicelib.engine.server import PaginationOptions
 from chalicelib.geoflow import executions, users, workers, workflows
@@ -54,6 +55,16 @@ class TestStart:
         (listed,) = alice.call("executions:listByWorkflow", "query", workflowId=workflow)
         assert (listed["_id"], listed["workflowId"]) == (run, workflow)
         assert alice.call("executions:get", "query", executionId=run) == listed
+
+    def test_refuses_inputs_that_belong_into_a_file(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        workflow = alice.mutation(workflows.create, "LIDAR")
+
+        with pytest.raises(ValidationFailed, match="put the rest into a file") as refused:
+            alice.mutation(executions.start, workflow, {"points": "é" * 40_000})
+
+        assert refused.value.details == {"bytes": 80_013, "limit": 65_536}
+        alice.mutation(executions.start, workflow, {"points": "e" * 65_000})
 
     def test_refuses_an_archived_workflow(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")

@@ -14,6 +14,7 @@ from chalicelib.engine.errors import (
     Forbidden,
     NotFound,
     Unauthenticated,
+    ValidationFailed,
 )
 from chalicelib.engine.server import Id
 from chalicelib.geoflow import executions, users, workers, workflows
@@ -535,6 +536,17 @@ class TestReports:
 
         with pytest.raises(ArgumentValidationError):
             worker.mutation(workers.progress, run, "w1", "a", "running", wrong)
+
+    def test_of_outputs_that_belong_into_a_file_are_refused(
+        self, alice: Client, worker: Client
+    ) -> None:
+        run = start(alice)
+        worker.mutation(workers.claim, "w1")
+
+        with pytest.raises(ValidationFailed, match="the outputs are"):
+            worker.mutation(workers.complete, run, "w1", {"points": "x" * 70_000})
+
+        assert stored(alice, run).status == "running"
 
     def test_of_failure_tell_the_owner_why(
         self, backend: TestBackend, alice: Client, worker: Client

@@ -32,7 +32,9 @@ def next_time_ms(cron: str, time_zone: str, after_ms: float) -> float:
 
 
 def times_ms(cron: str, time_zone: str, after_ms: float) -> Iterator[float]:
-    """Return the times after ``after_ms``, in ms since the Unix epoch; they end in 50 years.
+    """Return the times after ``after_ms``, in ms since the Unix epoch.
+
+    They end where none follows within 50 years.
 
     Raises:
         ValidationFailed: the expression or the time zone cannot be.
