@@ -25,6 +25,7 @@ FAULTY = Plan(
     faults=True,
     sockets=24,
     python_operations=10,
+    python_watches=True,
 )
 OVER_DYNAMODB = Plan(
     store="dynamodb", operations=80, changes=5, wishes=("kill",), faults=False
@@ -40,4 +41,5 @@ def test_no_promise_is_lost_and_everything_has_one_order(plan: Plan) -> None:
     assert outcome.broken() == []
     assert outcome.operations >= plan.operations
     assert outcome.told["transitions"] > plan.operations / 10
+    assert outcome.watched.get("shown", 0) > 3 or not plan.python_watches
     assert sum(outcome.faults.values()) > len(plan.wishes) or not plan.faults

@@ -38,6 +38,19 @@ def plans(operations: int) -> Sequence[tuple[str, Plan]]:
                 operations=operations,
                 changes=operations // 16,
                 python_operations=operations // 16,
+                python_watches=True,
+            ),
+        ),
+        (
+            "SQLite, connections fall silent",
+            replace(
+                MANY,
+                operations=operations // 32,
+                silent=8,
+                sockets=8,
+                https=0,
+                python_operations=operations // 320,
+                python_watches=True,
             ),
         ),
         (
@@ -92,7 +105,7 @@ def _row(name: str, told: Outcome) -> Sequence[object]:
     return (
         name,
         told.operations,
-        told.told["transitions"],
+        told.told["transitions"] + told.watched.get("shown", 0),
         told.told["shown"],
         told.told["unknown"] + told.python.get("closed", 0),
         told.late,

@@ -8,7 +8,15 @@ from random import Random
 from typing import Literal
 
 Kind = Literal[
-    "clean", "dropped", "cut midway", "delayed", "stalled", "deserted", "muted", "refused"
+    "clean",
+    "dropped",
+    "cut midway",
+    "delayed",
+    "stalled",
+    "deserted",
+    "muted",
+    "refused",
+    "silent",
 ]
 """How it goes wrong.
 
@@ -16,7 +24,8 @@ Kind = Literal[
 frame was passed on (or of a request or an answer of HTTP). ``delayed``: every chunk, some milliseconds. ``stalled``: nothing passes for
 a second or more, then all of it. ``deserted``: half open; the client is reset, the server is left
 with a connection on which nothing comes. ``muted``: half open; the server is reset, the client is
-left waiting, then reset. ``refused``: reset at once.
+left waiting, then reset. ``refused``: reset at once. ``silent``: nothing passes any more, either way,
+until the client gives the connection up, which takes the npm client a minute; it is never drawn.
 
 A chunk is never delivered twice: TCP has numbers against that. What comes twice is what a client
 sends again on its next connection.

@@ -17,6 +17,8 @@ from tests.proof.faults.frames import Frames
 
 CHUNK_BYTES = 16 * 1024
 HALF_OPEN_SECONDS = 3.0
+SILENT_AFTER_BYTES = 1_500
+"""In the middle of a client's work, some messages after the handshake."""
 NO_LINGER = struct.pack("ii", 1, 0)
 """Closing sends a reset, and throws away what was not sent."""
 
@@ -29,10 +31,12 @@ class FaultProxy:
         connections: How many were accepted.
     """
 
-    def __init__(self, server_port: int, seed: int) -> None:
+    def __init__(self, server_port: int, seed: int, *, silent: int = 0) -> None:
+        """``silent``: that many connections, the first, fall silent, even when it is calm."""
         self.port, self._server_port = free_port(), server_port
         self.faults, self.connections = Counter[str](), 0
         self._random, self._calm = Random(seed), False
+        self._silent = silent
         self._open = set[asyncio.Task[None]]()
 
     @property
@@ -75,6 +79,8 @@ class FaultProxy:
     ) -> None:
         self.connections += 1
         fate = CLEAN if self._calm else drawn(self._random)
+        if self.connections <= self._silent:
+            fate = Fate("silent", SILENT_AFTER_BYTES)
         if fate.kind == "refused":
             self.faults[fate.kind] += 1
             _reset(writer)
@@ -94,6 +100,10 @@ class FaultProxy:
     def is_calm(self) -> bool:
         """Whether nothing is done any more."""
         return self._calm
+
+
+class _Swallowed(Exception):
+    """What came goes nowhere."""
 
 
 class _Wire:
@@ -122,13 +132,18 @@ class _Wire:
                 if self._half_open:
                     continue  # nobody is there
                 if self._is_due():
-                    await self._meet(data, inner, sink)
+                    try:
+                        await self._meet(data, inner, sink)
+                    except _Swallowed:
+                        continue
                 sink.write(data)
                 await sink.drain()
-        if not self._half_open:
+        if not self._half_open or self._fate.kind == "silent":
             _reset(sink)
 
     def _is_due(self) -> bool:
+        if self._fate.kind == "silent":
+            return self._passed >= self._fate.after_bytes
         if self._proxy.is_calm() or self._fate.kind == "clean":
             return False
         return self._fate.kind == "delayed" or (
@@ -157,6 +172,10 @@ class _Wire:
                 sink.write(data[: self._random.choice(inner)])
                 await sink.drain()
                 await asyncio.sleep(0)  # it is on its way before the reset is
+            case "silent":
+                # Both ends stay, and hear nothing more, until the client gives up.
+                self._half_open = True
+                raise _Swallowed
             case "deserted" | "muted":
                 self._half_open = True
                 _reset(self._client if fate.kind == "deserted" else self._server)

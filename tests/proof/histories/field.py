@@ -23,6 +23,7 @@ from tests.proof.histories.recorded import Line, recorded
 from tests.proof.histories.transactions import Anomaly
 
 APPS = "tests.apps.histories,tests.apps.lists"
+END_WATCHING: Line = {"do": "swap", "key": "end", "value": "end"}
 Store = Literal["sqlite", "dynamodb"]
 
 
@@ -41,6 +42,9 @@ class Plan:
     https: int = 2
     observers: int = 2
     python_operations: int = 0
+    python_watches: bool = False
+    silent: int = 0
+    """Connections, the first of all, that fall silent until their clients give them up."""
     operations_of_an_epoch: int = 120
     patience_seconds: int = 120
 
@@ -51,6 +55,7 @@ class Outcome:
 
     told: dict[str, Any] = field(default_factory=dict)
     python: dict[str, Any] = field(default_factory=dict)
+    watched: dict[str, Any] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     repeated: int = 0
@@ -78,9 +83,11 @@ def run(plan: Plan) -> Outcome:
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory()))
         server = stack.enter_context(_serving(plan.store, home))
-        proxy = FaultProxy(server.port, plan.seed)
+        proxy = FaultProxy(server.port, plan.seed, silent=plan.silent)
         stack.enter_context(proxy.running())
-        url = proxy.url if plan.faults else server.url
+        url = proxy.url if plan.faults or plan.silent else server.url
+        if not plan.faults:
+            proxy.calm()
         began = time.monotonic()
         outcome = _work(plan, url, home, server, proxy)
         outcome.seconds = time.monotonic() - began
@@ -122,9 +129,16 @@ def _work(
             python = pool.submit(
                 drive, "drive_history_python.py", _python_stage(plan, url, home), {}
             )
+        watcher = None
+        if plan.python_watches:
+            stage = _watching_stage(plan, url, home)
+            watcher = pool.submit(drive, "drive_watch_python.py", stage, {})
         outcome.told = drive("drive_history.mjs", _stage(plan, url, home), wishes).result
         if python is not None:
             outcome.python = python.result().result
+        if watcher is not None:
+            _call(server.url, "mutation", "lists:transact", [END_WATCHING])
+            outcome.watched = watcher.result().result
     return outcome
 
 
@@ -157,6 +171,16 @@ def _python_stage(plan: Plan, url: str, home: Path) -> dict[str, Any]:
     }
 
 
+def _watching_stage(plan: Plan, url: str, home: Path) -> dict[str, Any]:
+    last = max(0, plan.operations // plan.operations_of_an_epoch - 1)
+    return {
+        "url": url,
+        "run": "py watching",
+        "history": str(home / "py-watching.jsonl"),
+        "epochs": sorted({0, last // 2, last}),
+    }
+
+
 def _judge(outcome: Outcome, files: Sequence[Path], url: str) -> None:
     keys = sorted({step["key"] for line in _steps(files) for step in line})
     history = recorded(files, [_at_the_end(url, keys)])
@@ -185,9 +209,13 @@ def _at_the_end(url: str, keys: Sequence[str]) -> Line:
 
 
 def _look(url: str, steps: Sequence[Line]) -> list[Any]:
-    body = {"path": "lists:look", "args": [{"steps": steps}], "format": "json"}
+    return _call(url, "query", "lists:look", steps)
+
+
+def _call(url: str, kind: str, path: str, steps: Sequence[Line]) -> list[Any]:
+    body = {"path": path, "args": [{"steps": steps}], "format": "json"}
     request = urllib.request.Request(
-        f"{url}/api/query", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{url}/api/{kind}", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         told = json.load(answer)
