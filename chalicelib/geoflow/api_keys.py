@@ -41,6 +41,7 @@ from chalicelib.geoflow.limits import (
     MAX_KEYS_PER_USER,
     MAX_LISTED,
 )
+from chalicelib.geoflow.model.permissions import has_scope
 from chalicelib.geoflow.schema import (
     ALL_SCOPES,
     SCOPES_CLAIM,
@@ -286,7 +287,7 @@ def _check_scopes(ctx: MutationCtx, scopes: Sequence[str]) -> None:
             f"there is no scope {unknown[0]!r}", unknown=unknown, scopes=list(ALL_SCOPES)
         )
     own = ctx.auth.require().attributes.get(SCOPES_CLAIM)
-    missing = sorted(set(scopes) - set(own)) if own is not None else []
+    missing = [scope for scope in scopes if own is not None and not has_scope(own, scope)]
     if missing:
         raise Forbidden(
             "an API key makes no keys that may do more than it", missing=missing

@@ -25,6 +25,7 @@ from chalicelib.geoflow.answers import READABLE, failure, refused, success
 from chalicelib.geoflow.api_keys import by_key
 from chalicelib.geoflow.idempotency import perform
 from chalicelib.geoflow.limits import KNOWN_REQUESTS_PER_HOUR, UNKNOWN_REQUESTS_PER_HOUR
+from chalicelib.geoflow.model.permissions import has_scope
 from chalicelib.geoflow.openapi import description_json
 from chalicelib.geoflow.rest import OPERATIONS, Operation
 from chalicelib.geoflow.schema import SCOPES_CLAIM, Workflow
@@ -49,7 +50,7 @@ def require_scope(ctx: ActionCtx, scope: str) -> None:
         Forbidden: the key lacks the scope.
     """
     scopes = ctx.auth.require().attributes.get(SCOPES_CLAIM)
-    if scopes is not None and scope not in scopes:
+    if scopes is not None and not has_scope(scopes, scope):
         raise Forbidden(f"this API key lacks the scope {scope}", scope=scope)
 
 

@@ -124,7 +124,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("POST", f"{_FLOW}/versions/{{version}}/restore", versions.restore, "workflows:write"),
 
     _on("GET", f"{_FLOW}/executions", executions.list_by_workflow_page, "executions:read"),
-    _on("POST", f"{_FLOW}/executions", executions.start, "workflows:write", status=201),
+    _on("POST", f"{_FLOW}/executions", executions.start, "executions:write", status=201),
     _on("GET", f"{_FLOW}/statistics", executions.statistics, "executions:read", absent="workflow"),
     _on("GET", "/api/executions", executions.list_page, "executions:read"),
     _on("GET", _RUN, executions.get, "executions:read", absent="execution"),
@@ -134,12 +134,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", f"{_RUN}/logs/tail", logs.tail, "executions:read"),
 
     _on("GET", f"{_FLOW}/schedules", schedules.list_by_workflow, "workflows:read"),
-    _on("POST", f"{_FLOW}/schedules", schedules.create, "workflows:write", status=201),
+    _on("POST", f"{_FLOW}/schedules", schedules.create, "executions:write", status=201),
     _on("GET", "/api/schedules", schedules.list_page, "workflows:read"),
     _on("GET", "/api/schedules/preview", schedules.preview, "workflows:read"),
     _on("GET", _PLAN, schedules.get, "workflows:read", absent="schedule"),
-    _on("PATCH", _PLAN, schedules.update, "workflows:write"),
-    _on("DELETE", _PLAN, schedules.remove, "workflows:write"),
+    _on("PATCH", _PLAN, schedules.update, "executions:write"),
+    _on("DELETE", _PLAN, schedules.remove, "executions:write"),
 
     _on("GET", f"{_FLOW}/files", files.list_by_workflow_page, "files:read"),
     _on("GET", "/api/users/{userId}/files", files.list_by_user_page, "files:read"),

@@ -15,6 +15,7 @@ import app
 from chalicelib import bootstrap
 from chalicelib.adapters.memory.blobs import MemoryBlobs
 from chalicelib.adapters.memory.persistence import MemoryPersistence
+from chalicelib.adapters.memory.rates import MemoryRates
 from chalicelib.adapters.memory.sessions import MemorySessions
 from chalicelib.adapters.memory.subscriptions import MemorySubscriptions
 from chalicelib.bootstrap import Machine, Stores
@@ -80,7 +81,11 @@ class Place:
         self.sessions = MemorySessions()
         self.persistence = persistence or MemoryPersistence()
         stores = Stores(
-            self.persistence, self.sessions, MemorySubscriptions(), blobs or MemoryBlobs()
+            self.persistence,
+            self.sessions,
+            MemorySubscriptions(),
+            blobs or MemoryBlobs(),
+            rates=MemoryRates(),
         )
         self.deployment = bootstrap.assemble(
             settings,

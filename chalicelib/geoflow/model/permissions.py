@@ -6,7 +6,7 @@ that belongs to a workflow takes what somebody is to that workflow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -107,6 +107,15 @@ def scope_of(permission: Permission) -> str:
     if permission == "workflows.run":
         return "executions:write"
     return f"{table}:{'read' if operation == 'read' else 'write'}"
+
+
+def has_scope(scopes: Collection[str], scope: str) -> bool:
+    """Tell whether a key with ``scopes`` has ``scope``: who may write may read, too.
+
+    What is changed has to be found first, and its new state is what a change is checked by.
+    """
+    table, _, operation = scope.partition(":")
+    return scope in scopes or (operation == "read" and f"{table}:write" in scopes)
 
 
 SCOPES: Final = tuple(sorted({scope_of(permission) for permission in MATRIX}))

@@ -18,6 +18,7 @@ from chalicelib.geoflow.model.permissions import (
     Permission,
     Relation,
     Role,
+    has_scope,
     is_allowed,
     scope_of,
 )
@@ -148,4 +149,4 @@ def _user_of(ctx: PolicyCtx, identity: Identity) -> User | None:
 
 def _is_in_scope(identity: Identity, permission: Permission) -> bool:
     scopes = identity.attributes.get(SCOPES_CLAIM)
-    return scopes is None or scope_of(permission) in scopes
+    return scopes is None or has_scope(scopes, scope_of(permission))
