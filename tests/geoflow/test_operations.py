@@ -13,6 +13,7 @@ from chalicelib.geoflow import (
     api_keys,
     credentials,
     executions,
+    files,
     members,
     schedules,
     users,
@@ -41,6 +42,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "PATCH /api/schedules/{scheduleId}": {"enabled": False},
     "POST /api/workflows/{workflowId}/members": {"access": "view"},
     "POST /api/workflows/{workflowId}/transfer": {},
+    "PATCH /api/files/{fileId}": {"name": "b.txt"},
     "POST /api/keys": {"name": "more", "scopes": ["apiKeys:write"]},
     "POST /api/credentials": {"service": "s3", "name": "new", "secret": "hunter2"},
     "PATCH /api/credentials/{credentialId}": {"name": "renamed"},
@@ -72,6 +74,7 @@ BODIES: Final[Mapping[str, Any]] = {
 QUERIES: Final[Mapping[str, str]] = {
     "GET /api/users": "?text=bob",
     "GET /api/workflows/search": "?text=lid",
+    "GET /api/files/search": "?text=a",
     "GET /api/schedules/preview": "?cron=0%204%20*%20*%20*&timeZone=UTC&count=3",
     "GET /api/workers/executions/{executionId}": "?workerId=w1",
 }
@@ -93,6 +96,7 @@ class Scene:
             webhooks.create, "mine", "https://127.0.0.1/hook", ["workflow.failed"]
         )
         self.flow, self.run = flow, root.mutation(executions.start, flow)
+        uploaded = json.loads(root.http("POST", "/api/files/upload?name=a.txt", b"a").body)
         self.delivery = root.mutation(webhooks.send_test, hook.webhook_id)
         self.ids: Mapping[str, str] = {
             "userId": bob_id,
@@ -104,7 +108,11 @@ class Scene:
             "credentialId": root.action(credentials.create, "s3", "mine", "hunter2"),
             "webhookId": hook.webhook_id,
             "deliveryId": self.delivery,
+            "fileId": uploaded["data"]["fileId"],
         }
+
+    def stored(self) -> str:
+        return self.backend.upload(self.root.mutation(files.generate_upload_url), b"c")
 
     def claim(self) -> None:
         self.root.mutation(workers.claim, "w1")
@@ -166,6 +174,8 @@ def test_an_operation_needs_its_scope_and_no_other(
     path, body = scene.path(operation), BODIES.get(operation.name)
     if "userId" in operation.endpoint.body_names:
         body = {**(body or {}), "userId": scene.ids["userId"]}
+    if "storageId" in operation.endpoint.body_names:
+        body = {"name": "c.txt", "storageId": scene.stored()}
 
     refused = other.http(operation.endpoint.method, path, json=body)
     answer = caller.http(operation.endpoint.method, path, json=body)
