@@ -25,6 +25,7 @@ from pyproj import CRS
 from chalicelib.geoflow import file_facts, files
 from chalicelib.geoflow.limits import MAX_DRAWN_VERTICES
 from chalicelib.geoflow.model.geodata import archives, inspection
+from chalicelib.geoflow.model.geodata.antimeridian import cut
 from chalicelib.geoflow.model.geodata.drivers import DRIVERS, environment
 from chalicelib.geoflow.model.geodata.reading import read
 from chalicelib.geoflow.model.geodata.refusals import Unreadable
@@ -356,6 +357,34 @@ class TestThumbnails:
             for pair in picture.split('d="M')[1][:-20].replace("Z", "L").split("L")[:4]
         ]
         assert max(xs) - min(xs) == pytest.approx(240 * math.cos(math.radians(60)), abs=0.2)
+
+    def test_go_on_at_the_other_edge_of_the_map(self) -> None:
+        fiji = shapely.Polygon([(179, -18), (-179, -18), (-179, -16), (179, -16)])
+        land = shapely.box(-170, -60, 170, 60)
+
+        picture = drawn(shapely.to_wkb([land, fiji]), in_degrees=True) or ""
+
+        squares = [
+            [float(pair.split()[0]) for pair in square.split("L")]
+            for square in picture.split(' d="M')[1]
+            .split('"')[0]
+            .removesuffix("Z")
+            .split("ZM")
+        ]
+        assert len(squares) == 3
+        assert sorted(round(max(xs) - min(xs), 1) for xs in squares)[:2] == [0.7, 0.7]
+
+    def test_close_what_surrounds_a_pole(self) -> None:
+        cap = shapely.Polygon([(longitude, -80) for longitude in range(-180, 181, 30)])
+
+        (piece,) = cut(np.array([cap], dtype=object))
+
+        assert piece.equals(shapely.box(-180, -90, 180, -80))
+
+    def test_leave_a_box_around_the_earth_as_it_is(self) -> None:
+        world = shapely.box(-180, -90, 180, 90)
+
+        assert list(cut(np.array([world], dtype=object))) == [world]
 
     def test_have_few_vertices_however_many_there_are(self) -> None:
         angles = np.linspace(0, 2 * np.pi, 100_000)

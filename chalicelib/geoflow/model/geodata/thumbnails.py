@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 
 from chalicelib.geoflow.limits import MAX_DRAWN_VERTICES
+from chalicelib.geoflow.model.geodata.antimeridian import cut
 
 SIZE: Final = 256
 """How wide and high the picture is, in pixels, with a margin all round."""
@@ -28,15 +29,17 @@ _DOTS: Final = 'stroke="#1f5f8b" stroke-width="3"'
 def drawn(shapes: Iterable[Any], *, in_degrees: bool) -> str | None:
     """Return a picture of geometries, given as WKB; None if there is nothing to see.
 
-    Degrees of longitude are as wide as they are in the middle of the picture. What cannot be
-    seen is left out, at most :data:`~chalicelib.geoflow.limits.MAX_DRAWN_VERTICES` vertices
-    stay.
+    Degrees of longitude are as wide as they are in the middle of the picture, and what crosses
+    the 180th meridian goes on at the other edge. What cannot be seen is left out: at most
+    ``MAX_DRAWN_VERTICES`` vertices stay.
     """
     read = shapely.from_wkb([shape for shape in shapes if shape], on_invalid="ignore")
     parts = shapely.get_parts(shapely.get_parts([one for one in read if one is not None]))
     parts = parts[~shapely.is_empty(parts)]
     if not len(parts):
         return None
+    if in_degrees:
+        parts = cut(parts)
     placed = shapely.transform(parts, _placing(shapely.total_bounds(parts), in_degrees))
     return _svg(_bounded(placed))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
 
 from chalicelib.geoflow.limits import (
     MAX_DRAWN_FEATURES,
@@ -21,6 +22,8 @@ from chalicelib.geoflow.model.geodata.references import (
     told_crs,
 )
 from chalicelib.geoflow.model.geodata.refusals import Unreadable
+
+_HALF_TURN: Final = 180
 
 
 def read_vectors(path: Path, drivers: tuple[str, ...]) -> dict[str, Any]:
@@ -117,5 +120,12 @@ def _thumbnail(
         force_2d=True,
         max_features=MAX_DRAWN_FEATURES,
     )
-    crs = crs_of(info["crs"])
-    return drawn(shapes, in_degrees=crs is not None and crs.is_geographic)
+    return drawn(shapes, in_degrees=_in_degrees(crs_of(info["crs"]), bbox))
+
+
+def _in_degrees(crs: CRS | None, bbox: list[float]) -> bool:
+    """Tell whether to draw it as degrees; TopoJSON does not say, and is mostly that."""
+    if crs is not None:
+        return crs.is_geographic
+    west, south, east, north = bbox
+    return max(-west, east) <= _HALF_TURN and max(-south, north) <= _HALF_TURN / 2
