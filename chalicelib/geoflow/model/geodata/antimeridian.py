@@ -56,7 +56,8 @@ def _pieces(part: Any) -> Iterator[Any]:
         return
     for shift in (-_TURN, 0, _TURN):
         moved = shapely.transform(whole, partial(np.add, (shift, 0)))
-        pieces = shapely.get_parts(shapely.intersection(moved, _WORLD))
+        # Twice: a collection may hold shapes of several parts.
+        pieces = shapely.get_parts(shapely.get_parts(shapely.intersection(moved, _WORLD)))
         yield from pieces[shapely.get_dimensions(pieces) == shapely.get_dimensions(part)]
 
 

@@ -17,7 +17,10 @@ SIZE: Final = 256
 
 _MARGIN: Final = 8
 _FIRST_TOLERANCE_PX: Final = 0.25
-_MAX_HALVINGS: Final = 8
+_MAX_DOUBLINGS: Final = 4
+_TRIANGLE: Final = 4
+"""Vertices of the smallest outline, whose last is its first."""
+
 _STYLE: Final = (
     'fill="none" stroke="#1f5f8b" stroke-width="0.8" stroke-linejoin="round"'
     ' stroke-linecap="round"'
@@ -41,7 +44,23 @@ def drawn(shapes: Iterable[Any], *, in_degrees: bool) -> str | None:
     if in_degrees:
         parts = cut(parts)
     placed = shapely.transform(parts, _placing(shapely.total_bounds(parts), in_degrees))
-    return _svg(_bounded(placed))
+    return _svg(*_bounded(*_strokes(placed)))
+
+
+def _strokes(parts: Any) -> tuple[Any, Any]:
+    """Return points, lines and the outlines of areas, and which of them are outlines.
+
+    Outlines are simplified as lines are: polygons that then cross themselves would be mended,
+    and lose half of what they are.
+    """
+    is_area = shapely.get_dimensions(parts) == 2  # noqa: PLR2004
+    corners, of_ring = shapely.get_coordinates(
+        shapely.get_rings(parts[is_area]), return_index=True
+    )
+    outlines: Any = shapely.linestrings(corners, indices=of_ring) if len(corners) else []
+    others = parts[~is_area]
+    areas = np.arange(len(others) + len(outlines)) >= len(others)
+    return np.concatenate([others, outlines]), areas
 
 
 def _placing(bounds: Any, in_degrees: bool) -> Any:  # noqa: FBT001 - one place calls it
@@ -55,31 +74,39 @@ def _placing(bounds: Any, in_degrees: bool) -> Any:  # noqa: FBT001 - one place 
     return lambda points: (points - centre) * factors + SIZE / 2
 
 
-def _bounded(parts: Any) -> Any:
+def _bounded(strokes: Any, areas: Any) -> tuple[Any, Any]:
     """Simplify until there are few vertices; if that is not enough, leave out the smallest."""
     tolerance = _FIRST_TOLERANCE_PX
-    for _ in range(_MAX_HALVINGS):
-        simple = shapely.simplify(parts, tolerance, preserve_topology=False)
-        simple = simple[~shapely.is_empty(simple)]
-        if shapely.get_num_coordinates(simple).sum() <= MAX_DRAWN_VERTICES and len(simple):
-            return simple
-        if not len(simple):
-            break
+    simple, seen = _simplified(strokes, areas, tolerance)
+    for _ in range(_MAX_DOUBLINGS):
+        if seen.any() and _vertices(simple[seen]).sum() <= MAX_DRAWN_VERTICES:
+            return simple[seen], areas[seen]
         tolerance *= 2
-    rest = shapely.simplify(parts, tolerance, preserve_topology=False)
-    rest = np.where(shapely.is_empty(rest), shapely.centroid(parts), rest)
-    sizes = shapely.length(rest)
-    order = np.argsort(-sizes, kind="stable")
-    kept = np.cumsum(shapely.get_num_coordinates(rest)[order]) <= MAX_DRAWN_VERTICES
-    return rest[order][kept]
+        simple, seen = _simplified(strokes, areas, tolerance)
+    dots = shapely.points([shapely.get_coordinates(stroke)[0] for stroke in strokes])
+    rest = np.where(seen, simple, dots)
+    order = np.argsort(-shapely.length(rest), kind="stable")
+    kept = order[np.cumsum(_vertices(rest)[order]) <= MAX_DRAWN_VERTICES]
+    return rest[kept], (areas & seen)[kept]
 
 
-def _svg(parts: Any) -> str:
-    kinds = shapely.get_dimensions(parts)
+def _simplified(strokes: Any, areas: Any, tolerance: float) -> tuple[Any, Any]:
+    """Return simpler strokes, and which of them can still be seen."""
+    simple = shapely.simplify(strokes, tolerance, preserve_topology=False)
+    is_flat = areas & (_vertices(simple) < _TRIANGLE)
+    return simple, ~(shapely.is_empty(simple) | is_flat)
+
+
+def _vertices(strokes: Any) -> Any:
+    return shapely.get_num_coordinates(strokes)
+
+
+def _svg(strokes: Any, areas: Any) -> str:
+    is_line = shapely.get_dimensions(strokes) == 1
     drawings = (
-        f'<path {_LAND} d="{_path(_rings(parts[kinds == 2]), close="Z")}"/>',  # noqa: PLR2004
-        f'<path d="{_path(parts[kinds == 1], close="")}"/>',
-        f'<path {_DOTS} d="{_path(parts[kinds == 0], close="h0")}"/>',
+        f'<path {_LAND} d="{_path(strokes[areas], close="Z")}"/>',
+        f'<path d="{_path(strokes[is_line & ~areas], close="")}"/>',
+        f'<path {_DOTS} d="{_path(strokes[~is_line], close="h0")}"/>',
     )
     seen = "".join(drawing for drawing in drawings if 'd=""' not in drawing)
     return (
@@ -88,18 +115,13 @@ def _svg(parts: Any) -> str:
     )
 
 
-def _rings(polygons: Any) -> Any:
-    return shapely.get_rings(polygons)
+def _path(strokes: Any, close: str) -> str:
+    return "".join(_drawn(strokes, close))
 
 
-def _path(lines: Any, close: str) -> str:
-    return "".join(_strokes(lines, close))
-
-
-def _strokes(lines: Any, close: str) -> Iterator[str]:
-    for line in lines:
-        points = shapely.get_coordinates(line)
+def _drawn(strokes: Any, close: str) -> Iterator[str]:
+    for stroke in strokes:
+        points = shapely.get_coordinates(stroke)
         if close == "Z":
             points = points[:-1]
-        if len(points):
-            yield "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + close
+        yield "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + close
