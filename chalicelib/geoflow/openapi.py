@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from chalicelib.geoflow.limits import MAX_IDEMPOTENCY_KEY_CHARS
+from chalicelib.geoflow.openapi_others import other_paths
 from chalicelib.geoflow.rest import OPERATIONS, Operation
 
 VERSION: Final = "1.0.0"
@@ -71,7 +72,9 @@ def description() -> Schema:
     for operation in OPERATIONS:
         path = paths.setdefault(operation.endpoint.template.text, {})
         path[operation.endpoint.method.lower()] = _operation(operation, components)
-    for text, methods in _others().items():
+    for text, methods in other_paths(_answer, _response).items():
+        for described in methods.values():
+            described["responses"] |= _refusals()
         paths.setdefault(text, {}).update(methods)
     return {
         "openapi": "3.1.0",
@@ -245,49 +248,3 @@ def _operation_id(operation: Operation) -> str:
     function = operation.endpoint.function
     module = function.__module__.rpartition(".")[2]
     return f"{module}_{function.__name__}".rstrip("_")
-
-
-def _others() -> dict[str, Schema]:
-    """What is no function: see ``http.py``."""
-    export = {
-        "operationId": "portable_export_workflow",
-        "summary": "Return a workflow as a document that import takes, as an attachment.",
-        "tags": ["workflows"],
-        "parameters": [
-            {
-                "name": "workflowId",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string"},
-            }
-        ],
-        "responses": {
-            "200": _response(
-                "The document, in no envelope.",
-                {
-                    "type": "object",
-                    "properties": {
-                        "format": {"const": "geoflow.workflow"},
-                        "formatVersion": {"const": 1},
-                        "workflow": {"$ref": "#/components/schemas/Drawing"},
-                    },
-                    "required": ["format", "formatVersion", "workflow"],
-                },
-            ),
-            **_refusals(),
-        },
-    }
-    described = {
-        "operationId": "openapi",
-        "summary": "Return this description.",
-        "tags": ["openapi.json"],
-        "security": [],
-        "responses": {
-            "200": _response("OpenAPI 3.1.", {"type": "object"}),
-            **_refusals(),
-        },
-    }
-    return {
-        "/api/workflows/{workflowId}/export": {"get": export},
-        "/api/openapi.json": {"get": described},
-    }

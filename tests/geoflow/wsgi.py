@@ -51,7 +51,7 @@ class WsgiApp:
             f"{response.status} {HTTPStatus(response.status).phrase}",
             list(response.headers.items()),
         )
-        return [response.body]
+        return [response.body] if response.stream is None else response.stream
 
     def _caller(self, headers: dict[str, str]) -> Caller:
         match headers.get("authorization"):
