@@ -14,6 +14,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +60,10 @@ class Worker:
                 await asyncio.to_thread(processing.process, claimed)
             except Abandoned as reason:
                 _say(f"abandoned {claimed['executionId']}: {reason}")
+            except asyncio.CancelledError:  # Ctrl-C: the thread stops at its next report
+                hold.end("the worker was stopped")
+                self.client.mutation("workers:giveBack", mine)
+                raise
         return True
 
 
@@ -142,7 +147,8 @@ def main() -> None:
     client.set_auth(sys.stdin.readline().strip())
     worker = Worker(client, Workplace(given.sources, given.results))
     _say(f"{worker.worker_id} waits for work from {given.url}")
-    asyncio.run(worker.work(once=given.once))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(worker.work(once=given.once))
     # All is told by now. Threads of the client may be about to hand over what nobody waits for
     # any more, and abort the program if they find an interpreter that is being taken down.
     os._exit(0)

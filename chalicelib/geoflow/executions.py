@@ -18,6 +18,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow.limits import MAX_LISTED
 from chalicelib.geoflow.model.runs import FINISHED
+from chalicelib.geoflow.removal import remove_log
 from chalicelib.geoflow.schema import (
     SCOPES_CLAIM,
     Execution,
@@ -134,11 +135,7 @@ def retry(ctx: MutationCtx, execution_id: Id[Execution]) -> Id[Execution]:
     """
     me = current_user(ctx)
     old = _controlled(ctx, execution_id)
-    if old.status not in FINISHED:
-        raise Conflict(
-            f"the execution is {old.status}: cancel it, or wait until it has finished",
-            status=old.status,
-        )
+    _refuse_unfinished(old)
     workflow = ctx.db.require(old.workflow_id)
     # Who has started a run, and was shut out of its workflow since, may not run it again.
     require_permission(ctx, "executions.control", relation_to(ctx, workflow))
@@ -155,6 +152,20 @@ def cancel(ctx: MutationCtx, execution_id: Id[Execution]) -> None:
     _controlled(ctx, execution_id)
     with moved(ctx, execution_id, "cancelled"):
         pass
+
+
+@mutation
+def remove(ctx: MutationCtx, execution_id: Id[Execution]) -> None:
+    """Remove a finished run for good, and its log after it, in small steps.
+
+    Statistics go on counting it.
+
+    Raises:
+        Conflict: the run has not finished.
+    """
+    _refuse_unfinished(_controlled(ctx, execution_id))
+    ctx.db.delete(execution_id)
+    ctx.scheduler.run_after(0, remove_log, execution_id)
 
 
 @mutation
@@ -216,6 +227,14 @@ def _controlled(ctx: MutationCtx, execution_id: Id[Execution]) -> Execution:
     run = ctx.db.require(execution_id)
     require_permission(ctx, "executions.control", relation_to_run(ctx, run))
     return run
+
+
+def _refuse_unfinished(run: Execution) -> None:
+    if run.status not in FINISHED:
+        raise Conflict(
+            f"the execution is {run.status}: cancel it, or wait until it has finished",
+            status=run.status,
+        )
 
 
 def _trigger(ctx: QueryCtx) -> Trigger:

@@ -1,4 +1,4 @@
-"""What goes with a workflow that was removed, in small steps."""
+"""What goes with a workflow or a run that was removed, in small steps."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def remove_rest(ctx: MutationCtx, workflow_id: Id[Workflow]) -> None:
             left -= _remove_part(ctx, row, left)
     if left <= 0:
         ctx.scheduler.run_after(0, remove_rest, workflow_id)
+
+
+@internal_mutation
+def remove_log(ctx: MutationCtx, execution_id: Id[Execution]) -> None:
+    """Remove some of the log of a run that is gone, and go on until all is."""
+    of_run = ExecutionLog.by_execution.eq(execution_id)
+    lines = ctx.db.query(of_run).take(REMOVED_AT_ONCE)
+    for line in lines:
+        ctx.db.delete(line.id)
+    if len(lines) == REMOVED_AT_ONCE:
+        ctx.scheduler.run_after(0, remove_log, execution_id)
 
 
 _PARTS: tuple[Any, ...] = (

@@ -27,6 +27,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow.leases import require_lease, require_worker
 from chalicelib.geoflow.limits import LEASE_MS, MAX_LISTED
+from chalicelib.geoflow.logs import note
 from chalicelib.geoflow.model.runs import overall_progress, retry_wait_ms
 from chalicelib.geoflow.model.sizes import refuse_large
 from chalicelib.geoflow.queueing import (
@@ -204,6 +205,21 @@ def fail(
         end(ctx, held, error)
     else:
         try_again(ctx, held, error, wait_ms)
+
+
+@mutation
+def give_back(ctx: MutationCtx, execution_id: Id[Execution], worker_id: Key) -> None:
+    """Put a run back into the queue, in its old place, for another worker to begin afresh.
+
+    A worker that is stopped does that, so that nobody waits for its lease to be over.
+
+    Raises:
+        Conflict, Forbidden, NotFound: as :func:`complete`.
+    """
+    held = require_lease(ctx, execution_id, worker_id)
+    with moved(ctx, execution_id, "queued"):
+        pass
+    note(ctx, held, "info", f"worker {worker_id} gave it back")
 
 
 @internal_mutation

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,26 +54,39 @@ def client_of(server: LocalServer, token: str) -> Any:
     return client
 
 
-def start(alice: Any, **inputs: Any) -> Any:
-    nodes = [{**node, "position": {"x": 0.0, "y": 0.0}} for node in NODES]
-    edges = [{"source": "read", "target": "write"}]
+def start(alice: Any, *between: str, **inputs: Any) -> Any:
+    """Start a run that reads and writes; and keeps all between, once for each name."""
+    keep = [{"id": name, "type": "filter", "config": {"ids": ["1"]}} for name in between]
+    steps = [NODES[0], *keep, NODES[1]]
+    nodes = [{**node, "position": {"x": 0.0, "y": 0.0}} for node in steps]
+    edges = [{"source": a["id"], "target": b["id"]} for a, b in pairwise(steps)]
     drawn = {"name": "Lands", "nodes": nodes, "edges": edges}
     workflow = alice.mutation("workflows:create", drawn)
     return alice.mutation("executions:start", {"workflowId": workflow, "inputs": inputs})
 
 
-def work_once(server: LocalServer, token: str, sources: Path) -> None:
-    """Run the worker as a user does, until it has processed one run."""
+def working(server: LocalServer, token: str, sources: Path) -> subprocess.Popen[str]:
+    """Start the worker as a user does; it ends when it has processed one run."""
+    (sources / "lands.json").write_text(json.dumps(SQUARES))
     folders = ["--sources", str(sources), "--results", str(sources / "results")]
     command = [sys.executable, "-m", "demo.worker", "--url", server.url, "--once", *folders]
-    subprocess.run(
-        [*DYING_WITH_US, *command],
-        cwd=REPOSITORY,
-        input=f"{token}\n",
-        check=True,
-        text=True,
-        timeout=PATIENCE_S,
+    worker = subprocess.Popen(
+        [*DYING_WITH_US, *command], cwd=REPOSITORY, stdin=subprocess.PIPE, text=True
     )
+    assert worker.stdin is not None
+    worker.stdin.write(f"{token}\n")
+    worker.stdin.close()
+    return worker
+
+
+def work_once(server: LocalServer, token: str, sources: Path) -> None:
+    assert working(server, token, sources).wait(PATIENCE_S) == 0
+
+
+def wait_until_begun(alice: Any, run: str) -> None:
+    for told in alice.subscribe("executions:get", {"executionId": run}):
+        if told["progress"] > 0:
+            return
 
 
 def stored(alice: Any, run: str) -> Any:
@@ -81,7 +96,6 @@ def stored(alice: Any, run: str) -> Any:
 def test_the_worker_processes_real_shapes_and_logs_what_it_does(
     server: LocalServer, alice: Any, token: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "lands.json").write_text(json.dumps(SQUARES))
     run = start(alice, file="lands.json")
 
     work_once(server, token, tmp_path)
@@ -108,6 +122,41 @@ def test_the_worker_says_which_node_cannot_be_done(
     found = stored(alice, run)
     assert found["status"] == "failed"
     assert found["error"].startswith("read: there is no file 'none.json'")
+
+
+LONG = tuple(f"keep {number}" for number in range(400))
+"""So many nodes that a run of them is seen in its midst."""
+
+
+def test_the_worker_gives_back_its_run_when_it_is_stopped(
+    server: LocalServer, alice: Any, token: str, tmp_path: Path
+) -> None:
+    run = start(alice, *LONG, file="lands.json")
+    worker = working(server, token, tmp_path)
+    wait_until_begun(alice, run)
+
+    worker.send_signal(signal.SIGINT)
+
+    assert worker.wait(PATIENCE_S) == 0
+    found = stored(alice, run)
+    assert (found["status"], found["losses"], found["progress"]) == ("queued", 0, 0)
+    alice.mutation("executions:cancel", {"executionId": run})
+
+
+def test_the_worker_stops_in_the_midst_of_a_run_that_is_cancelled(
+    server: LocalServer, alice: Any, token: str, tmp_path: Path
+) -> None:
+    run = start(alice, *LONG, file="lands.json")
+    worker = working(server, token, tmp_path)
+    wait_until_begun(alice, run)
+
+    alice.mutation("executions:cancel", {"executionId": run})
+
+    assert worker.wait(PATIENCE_S) == 0
+    found = stored(alice, run)
+    assert found["status"] == "cancelled"
+    assert found["progress"] < 1
+    assert not (tmp_path / "results" / "lands.geojson").exists()
 
 
 def test_the_worker_of_the_page_does_its_work(

@@ -164,6 +164,7 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     "executions.control": (
         lambda s: s.who.mutation(executions.cancel, made(s, "run")),
         lambda s: s.who.mutation(executions.retry, made(s, "ended")),
+        lambda s: s.who.mutation(executions.remove, made(s, "ended")),
     ),
     "files.create": (
         lambda s: s.who.mutation(files.generate_upload_url),

@@ -190,6 +190,28 @@ def test_a_log_tells_what_became_of_the_run(
     ]
 
 
+def test_a_log_goes_with_its_run(
+    backend: TestBackend, alice: Client, worker: Client, run: Id[Execution]
+) -> None:
+    log(worker, run, *["x"] * 450)
+    with pytest.raises(Conflict, match="is running: cancel it"):
+        alice.mutation(executions.remove, run)
+    worker.mutation(workers.complete, run, "w1", {})
+    workflow = stored(alice, run).workflow_id
+
+    alice.mutation(executions.remove, run)
+    at_once = alice.query(logs.tail, run)
+    backend.run_jobs()
+
+    assert at_once == []
+    assert alice.query(executions.list_by_workflow, workflow) == []
+    counted = alice.query(executions.statistics, workflow)
+    assert counted is not None
+    assert counted.succeeded == 1
+    with backend.db() as db:
+        assert db.query(ExecutionLog).first() is None
+
+
 def test_a_log_goes_with_its_workflow(
     backend: TestBackend, alice: Client, worker: Client, run: Id[Execution]
 ) -> None:

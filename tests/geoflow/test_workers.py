@@ -32,6 +32,7 @@ REPORTS: dict[str, Report] = {
     "renew": lambda who, run, name: who.mutation(workers.renew, run, name),
     "complete": lambda who, run, name: who.mutation(workers.complete, run, name, {}),
     "fail": lambda who, run, name: who.mutation(workers.fail, run, name, "no such file"),
+    "give back": lambda who, run, name: who.mutation(workers.give_back, run, name),
 }
 each_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS.keys())
 
@@ -234,6 +235,24 @@ class TestOwnership:
 
         assert refused.value.details == {"status": "cancelled"}
         assert stored(alice, run).status == "cancelled"
+
+
+class TestGivingBack:
+    def test_lets_another_begin_afresh_at_once(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        run, later = start(alice), start(alice)
+        worker.mutation(workers.claim, "w1")
+        worker.mutation(workers.progress, run, "w1", "a", "running", 0.5)
+
+        worker.mutation(workers.give_back, run, "w1")
+
+        assert stored(alice, run).progress == 0.0
+        given = [worker.mutation(workers.claim, "w2") for _ in range(2)]
+        assert [each and each.execution_id for each in given] == [run, later]
+        assert stored(alice, run).losses == 0
+        with pytest.raises(Forbidden):
+            worker.mutation(workers.complete, run, "w1", {})
 
 
 class TestReclaiming:
