@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,6 +112,8 @@ def _thumbnail(
     is_small = path.stat().st_size <= MAX_DRAWN_FILE_BYTES and count <= MAX_DRAWN_FEATURES
     if not is_small or count <= 0 or bbox is None:
         return None
+    if find_spec("shapely") is None:
+        return None  # left out where there is no room for it: infra/README.md
     from chalicelib.geoflow.model.geodata.thumbnails import drawn  # noqa: PLC0415
 
     _, _, shapes, _ = pyogrio.raw.read(
