@@ -20,7 +20,7 @@ from chalicelib.engine.server import (
     Request,
     Response,
 )
-from chalicelib.geoflow import files_http, portable
+from chalicelib.geoflow import accesses, files_http, portable
 from chalicelib.geoflow.answers import READABLE, failure, refused, success
 from chalicelib.geoflow.api_keys import by_key
 from chalicelib.geoflow.idempotency import perform
@@ -81,6 +81,7 @@ def export(ctx: ActionCtx, _request: Request, workflow_id: Id[Workflow]) -> Resp
     """Give a workflow as a file: the document itself, in no envelope."""
     require_scope(ctx, "workflows:read")
     document = ctx.run_query(portable.export_workflow, workflow_id)
+    ctx.run_mutation(accesses.record, "export", "workflows", workflow_id)
     name = quote(f"{document.workflow.name}.geoflow.json", safe="")
     headers = {
         **READABLE,

@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import app
 from chalicelib import bootstrap
 from chalicelib.adapters.memory.blobs import MemoryBlobs
+from chalicelib.adapters.memory.keys import memory_secrets
 from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.memory.rates import MemoryRates
 from chalicelib.adapters.memory.sessions import MemorySessions
@@ -63,6 +64,8 @@ class Place:
         persistence: Persistence | None = None,
         log_retention_days: int = 14,
         machine: Machine | None = None,
+        outside: Literal["public", "loopback"] = "public",
+        log_level: Literal["DEBUG", "INFO"] = "INFO",
     ) -> None:
         self.sockets = LimitedSockets(128 * 1024)
         self.clock = VirtualClock()
@@ -77,6 +80,8 @@ class Place:
             code_version="c0de",
             cloud_url=CLOUD_URL,
             log_retention_days=log_retention_days,
+            outside=outside,
+            log_level=log_level,
         )
         self.sessions = MemorySessions()
         self.persistence = persistence or MemoryPersistence()
@@ -85,6 +90,7 @@ class Place:
             self.sessions,
             MemorySubscriptions(),
             blobs or MemoryBlobs(),
+            memory_secrets(),
             rates=MemoryRates(),
         )
         self.deployment = bootstrap.assemble(
