@@ -199,6 +199,27 @@ class TestAccesses:
             assert db.query(SensitiveAccess).first() is None
         assert made
 
+    def test_by_admins_of_what_is_anothers_are_recorded_with_the_reason(
+        self, backend: TestBackend
+    ) -> None:
+        root, ann = admin(backend), backend.as_user("ann")
+        made = ann.action(credentials.create, "aws", "bucket", "s")
+
+        shown = root.mutation(audit.inspect, made, "ticket 7")
+        nothing = root.mutation(audit.inspect, "no-such-id", "ticket 7")
+        with pytest.raises(Forbidden):
+            ann.mutation(audit.inspect, made, "curious")
+
+        assert json.loads(shown or "")["name"] == "bucket"
+        assert json.loads(shown or "")["sealed"] == REDACTED
+        assert nothing is None
+        (event,) = [e for e in caught_up(backend) if e.operation == "admin.read"]
+        assert (event.document, event.detail, event.actor) == (
+            made,
+            "ticket 7",
+            "https://test.example|root",
+        )
+
 
 class TestQueries:
     def test_find_by_document_actor_and_time(self, backend: TestBackend) -> None:

@@ -23,13 +23,13 @@ from chalicelib.engine.database.documents import (
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.transaction import Transaction
-from chalicelib.engine.errors import BelowHorizon
+from chalicelib.engine.errors import BelowHorizon, InvalidId
 from chalicelib.engine.log import Entry, Origin, Write
 from chalicelib.engine.persistence import Interval, Persistence
 from chalicelib.engine.schema import codec_of, table_name
 from chalicelib.engine.schema.builtin import LogFollower
 from chalicelib.engine.values import encoding
-from chalicelib.engine.values.ids import encode_id
+from chalicelib.engine.values.ids import decode_id, encode_id
 
 Values = dict[str, Any]
 """A document as a value: its fields by their names on the wire, ``_id`` left out."""
@@ -99,6 +99,18 @@ class History:
             self._db.insert(LogFollower(name=follower, position=position))
         elif position != held.position:
             self._db.patch(held.id, position=position)
+
+    def document(self, document_id: str) -> tuple[str, Values] | None:
+        """Return the name of a document's table, and the document as it is now, if it is."""
+        try:
+            number, internal = decode_id(document_id)
+        except InvalidId:
+            return None
+        catalogue = self._transaction.catalogue
+        table = catalogue.tables.get(catalogue.names.get(number, ""))
+        image = self._transaction.get(table, internal) if table is not None else None
+        found = _values(image)
+        return None if found is None else (catalogue.names[number], found)
 
     def _held(self, follower: str) -> LogFollower | None:
         return self._db.query(LogFollower.by_name.eq(follower)).unique()
