@@ -102,8 +102,8 @@ CHECKOV := $(VENV)/checkov/bin/checkov
 MINISTACK := $(abspath $(VENV))/ministack/bin/ministack
 
 .PHONY: package validate emulate cost
-package: $(VENV)/.dev-ready ## Build what STAGE= (dev, staging, prod) deploys into out/: bundle and templates
-	@exec $(BIN)/python -m infra.build $(if $(filter command,$(origin STAGE)),--stage '$(STAGE)')
+package: $(VENV)/.dev-ready ## Build what STAGE= (dev, staging, prod) deploys into out/: bundle and templates; ARGS=--snapstart
+	@exec $(BIN)/python -m infra.build $(if $(filter command,$(origin STAGE)),--stage '$(STAGE)') $(ARGS)
 
 validate: $(VENV)/.dev-ready $(CHECKOV) ## Hold the templates to cfn-lint, checkov, moto and our own laws
 	@exec $(BIN)/python -W ignore -m infra.validate --checkov '$(CHECKOV)'

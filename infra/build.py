@@ -20,6 +20,8 @@ import yaml  # type: ignore[import-untyped]
 from chalice.package import TemplateDeepMerger, YAMLTemplateSerializer
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
+from infra.snapstart import TooOldForSnapStart, check_python, with_snapstart
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The directory of ``app.py``."""
 
@@ -50,7 +52,7 @@ class _NoManagedPolicies:
         return {}
 
 
-def build(stage: str, project: Path, out: Path) -> None:
+def build(stage: str, project: Path, out: Path, *, snapstart: bool = False) -> None:
     """Write ``deployment.zip``, ``sam.yaml`` and ``cfn.json`` into ``out``.
 
     The packages of ``requirements.txt`` are fetched as wheels for Lambda's processor.
@@ -60,6 +62,9 @@ def build(stage: str, project: Path, out: Path) -> None:
     """
     _package(stage, project, out)
     sam = yaml.safe_load((out / "sam.yaml").read_text())
+    if snapstart:
+        sam = with_snapstart(sam)
+        (out / "sam.yaml").write_text(yaml.safe_dump(sam, allow_unicode=True))
     (out / "cfn.json").write_text(json.dumps(transformed(sam), indent=1) + "\n")
 
 
@@ -138,10 +143,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m infra.build", description=__doc__)
     parser.add_argument("--stage", choices=STAGES, default="dev")
     parser.add_argument("--out", type=Path, default=ROOT / "out")
+    parser.add_argument(
+        "--snapstart", action="store_true", help="start functions from snapshots"
+    )
     chosen = parser.parse_args()
     try:
-        build(chosen.stage, ROOT, chosen.out)
-    except BuildFailed as failed:
+        if chosen.snapstart:
+            check_python()
+        build(chosen.stage, ROOT, chosen.out, snapstart=chosen.snapstart)
+    except (BuildFailed, TooOldForSnapStart) as failed:
         sys.exit(str(failed))
     sys.stdout.write(f"{chosen.out}: deployment.zip, sam.yaml, cfn.json\n")
 

@@ -117,7 +117,7 @@ def check_event_sources(app: Template) -> Iterator[str]:
     """No record or message is lost without a trace, none is tried for ever."""
     for name, mapping in _of_type(app, "AWS::Lambda::EventSourceMapping"):
         options = mapping["Properties"]
-        function = app["Resources"][options["FunctionName"]["Ref"]]["Properties"]
+        function = _function(app, options["FunctionName"]["Ref"])["Properties"]
         if options.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield f"{name}: one bad record takes its batch along"
         if "StartingPosition" in options:
@@ -125,6 +125,14 @@ def check_event_sources(app: Template) -> Iterator[str]:
         else:
             queue = app["Resources"][options["EventSourceArn"]["Fn::GetAtt"][0]]
             yield from _check_queue(name, queue["Properties"], function["Timeout"])
+
+
+def _function(app: Template, name: str) -> dict[str, Any]:
+    """The function of that name, or that an alias of that name stands for."""
+    found: dict[str, Any] = app["Resources"][name]
+    if found["Type"] == "AWS::Lambda::Alias":
+        return _function(app, found["Properties"]["FunctionName"]["Ref"])
+    return found
 
 
 def _check_stream(name: str, options: Template) -> Iterator[str]:

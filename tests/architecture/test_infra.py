@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
-from infra.build import ROOT, build_templates
+from infra.build import ROOT, build_templates, transformed
 from infra.checks import check_buckets, check_policies, check_tables
 from infra.edge_checks import check_edge
+from infra.snapstart import FUNCTIONS, TooOldForSnapStart, check_python, with_snapstart
 from infra.validate import DATA, EDGE, check_app, lint, load, problems
 
 Change = Callable[[dict[str, Any]], Any]
@@ -136,6 +138,52 @@ def stream(resources: dict[str, Any]) -> dict[str, Any]:
 )
 def test_an_app_that_loses_something_is_found(app: dict[str, Any], change: Change) -> None:
     assert list(check_app(changed(app, change)))
+
+
+@pytest.fixture(scope="module")
+def snapstarted(app: dict[str, Any], workspace: Path) -> dict[str, Any]:
+    assert app
+    sam = with_snapstart(yaml.safe_load((workspace / "dev/sam.yaml").read_text()))
+    for function in FUNCTIONS:  # as a newer Python would have packaged it
+        sam["Resources"][function]["Properties"]["Runtime"] = "python3.13"
+    return transformed(sam)
+
+
+class TestSnapStart:
+    def test_keeps_our_laws_and_cfn_lints(
+        self, snapstarted: dict[str, Any], tmp_path: Path
+    ) -> None:
+        written = tmp_path / "cfn.json"
+        written.write_text(json.dumps(snapstarted))
+
+        assert list(check_app(snapstarted)) == []
+        assert list(lint(written)) == []
+
+    def test_is_where_everybody_calls(self, snapstarted: dict[str, Any]) -> None:
+        resources = snapstarted["Resources"]
+        rest = json.dumps(resources["RestAPI"])
+        socket = json.dumps(resources["WebsocketMessageAPIIntegration"])
+
+        assert "${APIHandlerAliaslive}/invocations" in rest
+        assert "${APIHandler.Arn}" not in rest
+        assert "${WebsocketMessage}:live" in socket
+        for function in FUNCTIONS:
+            assert f"{function}Aliaslive" in resources
+        for source in ("CommitLogCommitLogDynamodbEventSource", "WakesWakesSqsEventSource"):
+            assert "Aliaslive" in json.dumps(
+                resources[source]["Properties"]["FunctionName"]
+            )
+        for function in ("APIHandler", "WebsocketMessage"):
+            allowed = resources[f"{function}InvokePermission"]["Properties"]["FunctionName"]
+            assert allowed == {"Ref": f"{function}Aliaslive"}
+
+    def test_is_refused_where_the_runtime_has_none(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.version_info", (3, 11, 9))
+
+        with pytest.raises(TooOldForSnapStart, match=r"needs Python 3\.12 or newer"):
+            check_python()
 
 
 def distribution(resources: dict[str, Any]) -> dict[str, Any]:
