@@ -105,7 +105,7 @@ def transformed(sam: dict[str, Any]) -> dict[str, Any]:
 def _package(stage: str, project: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     merge = out / "merge.yaml"
-    merge.write_text(_one_merge(stage))
+    merge.write_text(yaml.safe_dump(merged(stage), allow_unicode=True))
     command = [sys.executable, "-c", _CHALICE, "--project-dir", str(project), "package"]
     command += ["--stage", stage, "--merge-template", str(merge), str(out)]
     run = subprocess.run(  # noqa: S603 - every word of it is ours
@@ -120,15 +120,14 @@ def _package(stage: str, project: Path, out: Path) -> None:
         raise BuildFailed(run.stdout + run.stderr)
 
 
-def _one_merge(stage: str) -> str:
+def merged(stage: str) -> dict[str, Any]:
     """Chalice takes one file to merge: put ours into one, and say which stage it is."""
     chalice = YAMLTemplateSerializer()
     one: dict[str, Any] = {}
     for path in MERGED:
         one = TemplateDeepMerger().merge(chalice.load_template(path.read_text()), one)
     one["Parameters"]["StageName"]["Default"] = stage
-    text: str = chalice.serialize_template(one)
-    return text
+    return one
 
 
 def _environment() -> dict[str, str]:

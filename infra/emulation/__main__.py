@@ -26,6 +26,7 @@ from infra.emulation.stage import (
     free_port,
     ministack,
 )
+from infra.stacks import StackFailed
 from local.identity import issue_token, local_provider
 
 CLIENT: Final = Path(__file__).resolve().parent / "drive.mjs"
@@ -44,7 +45,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         try:
             return _run(chosen.ministack, Path(directory), stack)
-        except DidNotStart as failed:
+        except (DidNotStart, StackFailed) as failed:
             sys.stdout.write(f"did not start: {failed}\n")
             return 1
 

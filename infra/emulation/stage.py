@@ -14,6 +14,7 @@ from typing import Any, Final
 import boto3
 
 from infra.build import ROOT, build
+from infra.stacks import put_stack
 from infra.validate import DATA, EDGE, load
 
 REGION: Final = "us-east-1"
@@ -21,7 +22,6 @@ BUCKET: Final = "bucket"
 """Where ``infra.build.transformed`` says that the bundle is."""
 
 STARTS_WITHIN_S: Final = 60
-STACK_WITHIN_S: Final = 120
 
 _SOURCES: Final = (
     ".chalice",
@@ -121,7 +121,7 @@ class Account:
         """Create the stacks of data and app; return the app's outputs.
 
         Raises:
-            DidNotStart: a resource was refused.
+            StackFailed: a resource was refused.
         """
         store = self.client("s3")
         store.create_bucket(Bucket=BUCKET)
@@ -155,31 +155,11 @@ class Account:
     def _stack(
         self, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]
     ) -> dict[str, str]:
-        formation = self.client("cloudformation")
-        # Ours are over the 51,200 bytes that a call may carry.
         key = f"{name}.json"
         self.client("s3").put_object(
             Bucket=BUCKET, Key=key, Body=json.dumps(template).encode()
         )
-        formation.create_stack(
-            StackName=name,
-            TemplateURL=f"{self.address}/{BUCKET}/{key}",
-            Parameters=[
-                {"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()
-            ],
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        give_up = time.monotonic() + STACK_WITHIN_S
-        while True:
-            stack = formation.describe_stacks(StackName=name)["Stacks"][0]
-            if not stack["StackStatus"].endswith("IN_PROGRESS"):
-                break
-            if time.monotonic() > give_up:
-                raise DidNotStart(f"stack {name}: still {stack['StackStatus']}")
-            time.sleep(0.3)
-        if stack["StackStatus"] != "CREATE_COMPLETE":
-            raise DidNotStart(f"stack {name}: {stack['StackStatus']}")
-        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        return put_stack(self.client, name, f"{self.address}/{BUCKET}/{key}", parameters)
 
     def count(self, stack: str) -> int:
         """How many resources a stack has."""
