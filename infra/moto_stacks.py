@@ -53,13 +53,13 @@ def create(data: Template, app: Template) -> Created:
     """
     with _account() as session:
         formation = session.client("cloudformation")
-        (known_data, no_data), (known, no_app) = _known(data), _known(app)
+        (data_part, no_data), (app_part, no_app) = known(data), known(app)
         parameters = [{"ParameterKey": "TablePrefix", "ParameterValue": PREFIX}]
         formation.create_stack(
-            StackName=_DATA, TemplateBody=json.dumps(known_data), Parameters=parameters
+            StackName=_DATA, TemplateBody=json.dumps(data_part), Parameters=parameters
         )
         formation.create_stack(
-            StackName=_APP, TemplateBody=json.dumps(known), Parameters=_app_parameters()
+            StackName=_APP, TemplateBody=json.dumps(app_part), Parameters=_app_parameters()
         )
         made = {
             each["LogicalResourceId"]: each["ResourceStatus"]
@@ -84,18 +84,19 @@ def _account() -> Iterator[Any]:
         session = boto3.Session("test", "test", region_name=_REGION)
         store = session.client("s3")
         store.create_bucket(Bucket="bucket")
-        store.put_object(Bucket="bucket", Key="deployment.zip", Body=_empty_zip())
+        store.put_object(Bucket="bucket", Key="deployment.zip", Body=some_zip())
         yield session
 
 
-def _empty_zip() -> bytes:
+def some_zip() -> bytes:
+    """A bundle with nothing in it."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("app.py", "")
     return made.getvalue()
 
 
-def _known(app: Template) -> tuple[dict[str, Any], list[str]]:
+def known(app: Template) -> tuple[dict[str, Any], list[str]]:
     """The template without what moto does not know, and without what refers to that."""
     template: dict[str, Any] = json.loads(json.dumps(app))
     resources = template["Resources"]
