@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib.engine.functions.http_messages import Response
+from chalicelib.adapters.memory.rates import MemoryRates
+from chalicelib.engine.auth import AdminIdentity
+from chalicelib.engine.functions.http_messages import Request, Response
+from chalicelib.engine.functions.http_quota import HttpQuota, RateNumbers
+from chalicelib.engine.functions.http_router import Rates
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
+from chalicelib.engine.rates import Rate
 from testing import TestBackend
-from testing.world import BEGINNING_MS
+from testing.world import BEGINNING_MS, VirtualClock
 from tests.apps import counted
+from tests.trial import user
 
 GOOD = {"X-Key": "good"}
 BAD = {"X-Key": "bad"}
@@ -127,6 +133,37 @@ class TestTheRate:
 
         assert refused.headers["Retry-After"] == str(wait_s)
         assert statuses(backend, 1) == [200]
+
+
+class TestTheNumbers:
+    @pytest.mark.parametrize(
+        ("numbers", "known", "unknown"),
+        [
+            (RateNumbers(), 3, 2),
+            (RateNumbers(known=7), 7, 2),
+            (RateNumbers(unknown=5), 3, 5),
+        ],
+    )
+    def test_are_those_of_the_deployment_or_else_of_the_app(
+        self, numbers: RateNumbers, known: int, unknown: int
+    ) -> None:
+        quota = HttpQuota(MemoryRates(), VirtualClock(), numbers)
+        rates, request = Rates(Rate(3), Rate(2)), Request(method="GET", path="/")
+
+        granted = [
+            quota.take(rates, request, caller)
+            for caller in (user("ann"), AdminIdentity(), None)
+        ]
+
+        assert [each and each.limit for each in granted] == [known, known, unknown]
+
+    def test_are_none_where_nobody_counts(self) -> None:
+        request, rates = Request(method="GET", path="/"), Rates(Rate(1), Rate(1))
+        counting = HttpQuota(MemoryRates(), VirtualClock(), RateNumbers())
+        idle = HttpQuota(None, VirtualClock(), RateNumbers())
+
+        assert counting.take(None, request, None) is None
+        assert idle.take(rates, request, None) is None
 
 
 class TestOnError:
