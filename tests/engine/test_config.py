@@ -39,10 +39,13 @@ def test_text_becomes_what_the_setting_is() -> None:
             "GEOFLOW_APPS": "one, two.three ,",
             "GEOFLOW_LOG_LEVEL": "debug",
             "GEOFLOW_STORE": "dynamodb",
+            "GEOFLOW_KNOWN_REQUESTS_PER_HOUR": "5000",
+            "GEOFLOW_UNKNOWN_REQUESTS_PER_HOUR": "",
         }
     )
 
     assert (found.port, found.redacted, found.settle_ms) == (0, True, 2.5)
+    assert (found.known_requests_per_hour, found.unknown_requests_per_hour) == (5000, None)
     assert found.apps == ("one", "two.three")
     assert (found.log_level, found.store) == ("DEBUG", "dynamodb")
 
