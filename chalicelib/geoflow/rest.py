@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from chalicelib.engine.server import Endpoint, NotFound
 from chalicelib.geoflow import (
     api_keys,
+    audit,
     credentials,
     executions,
     files,
@@ -87,6 +88,7 @@ _KEY: Final = "/api/keys/{apiKeyId}"
 _HOOK: Final = "/api/webhooks/{webhookId}"
 _SENT: Final = "/api/deliveries/{deliveryId}"
 _CREDENTIAL: Final = "/api/credentials/{credentialId}"
+_TRACED: Final = "/api/audit/documents/{document}"
 _WORK: Final = "/api/workers/executions/{executionId}"
 
 # One operation a line, however long: it is a table.
@@ -128,12 +130,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", f"{_FLOW}/statistics", executions.statistics, "executions:read", absent="workflow"),
     _on("GET", "/api/executions", executions.list_page, "executions:read"),
     _on("GET", _RUN, executions.get, "executions:read", absent="execution"),
+    _on("DELETE", _RUN, executions.remove, "executions:write"),
     _on("POST", f"{_RUN}/cancel", executions.cancel, "executions:write"),
     _on("POST", f"{_RUN}/retry", executions.retry, "executions:write", status=201),
     _on("GET", f"{_RUN}/logs", logs.list_page, "executions:read"),
     _on("GET", f"{_RUN}/logs/tail", logs.tail, "executions:read"),
 
-    _on("GET", f"{_FLOW}/schedules", schedules.list_by_workflow, "workflows:read"),
+    _on("GET", f"{_FLOW}/schedules", schedules.list_by_workflow_page, "workflows:read"),
     _on("POST", f"{_FLOW}/schedules", schedules.create, "executions:write", status=201),
     _on("GET", "/api/schedules", schedules.list_page, "workflows:read"),
     _on("GET", "/api/schedules/preview", schedules.preview, "workflows:read"),
@@ -184,6 +187,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("POST", f"{_WORK}/logs", logs.append, WORKERS_SCOPE),
     _on("POST", f"{_WORK}/complete", workers.complete, WORKERS_SCOPE),
     _on("POST", f"{_WORK}/fail", workers.fail, WORKERS_SCOPE),
+    _on("POST", f"{_WORK}/give-back", workers.give_back, WORKERS_SCOPE),
+
+    _on("GET", "/api/audit", audit.by_time, "audit:read"),
+    _on("GET", "/api/audit/actors", audit.by_actor, "audit:read"),
+    _on("GET", "/api/audit/head", audit.head, "audit:read"),
+    _on("GET", _TRACED, audit.by_document, "audit:read"),
+    _on("POST", f"{_TRACED}/inspect", audit.inspect, "audit:read", absent="document"),
 )
 # fmt: on
 """Every operation that is a function; what else there is, stands in ``http.py``."""
