@@ -115,7 +115,9 @@ def link(deployment: Deployment, request: Request) -> Response:
         headers=request.headers,
         stream=request.stream,
     )
-    delivery = Delivery(name=ticket.name, inline=ticket.inline)
+    delivery = Delivery(
+        name=ticket.name, inline=ticket.inline, content_type=ticket.content_type
+    )
     answered = deliver(files, asked, ticket.file, delivery)
     if answered is None:
         raise FileNotFound("there is no such file, or no longer")
@@ -139,7 +141,9 @@ def download(deployment: Deployment, request: Request) -> Response:
     if request.method == "HEAD":
         return Response(part.status, b"", headers)
     if request.stream is None and part.length > MAX_WHOLE_BYTES:
-        link = deployment.backend.files.download_link(key, file)
+        link = deployment.backend.files.download_link(
+            key, None if isinstance(file.content_type, Unset) else file.content_type
+        )
         if link is not None:
             moved = {"Location": link, "Cache-Control": LINK_CACHE_CONTROL}
             return Response(307, b"", moved)

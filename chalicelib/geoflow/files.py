@@ -211,7 +211,9 @@ def generate_download_url(ctx: MutationCtx, file_id: Id[File]) -> str:
     """Return a URL that serves the file to whoever has it, for five minutes."""
     file = checked_file(ctx, "files.read", file_id)
     note(ctx, "download", "files", file_id)
-    return ctx.storage.generate_download_url(file.storage_id, name=file.name)
+    return ctx.storage.generate_download_url(
+        file.storage_id, name=file.name, content_type=file.content_type
+    )
 
 
 @mutation

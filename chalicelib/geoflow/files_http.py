@@ -124,7 +124,9 @@ def finish(ctx: ActionCtx, request: Request) -> Response:
 def content(ctx: ActionCtx, request: Request, file_id: Id[File]) -> Response:
     """Answer the bytes of a file that the caller may see, or a range of them."""
     file = _visible(ctx, file_id)
-    answered = _served(ctx, request, file.storage_id, name=file.name)
+    answered = _served(
+        ctx, request, file.storage_id, name=file.name, content_type=file.content_type
+    )
     if answered.stream is not None or "Location" in answered.headers:
         ctx.run_mutation(accesses.record, "download", "files", file_id)
     return answered
@@ -150,11 +152,9 @@ def _served(
     ctx: ActionCtx,
     request: Request,
     stored: Id[StoredFile],
-    *,
-    name: str = "",
-    inline: bool = False,
+    **offered: Any,
 ) -> Response:
-    answered = ctx.storage.respond(request, stored, name=name, inline=inline)
+    answered = ctx.storage.respond(request, stored, **offered)
     if answered is None:
         raise NotFound("the file is gone")
     return msgspec.structs.replace(answered, headers={**READABLE, **answered.headers})

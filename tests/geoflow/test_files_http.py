@@ -284,6 +284,20 @@ class TestContent:
         assert (again.status, part.status) == (304, 206)
         assert b"".join(part.stream or ()) == TEXT[5:11]
 
+    def test_has_the_type_that_the_file_has_now(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        file_id = body(post(alice))["data"]["fileId"]
+        alice.call(
+            "files:update", "mutation", fileId=file_id, contentType="application/json"
+        )
+
+        response = alice.http("GET", f"/api/files/{file_id}/content")
+        url = alice.call("files:generateDownloadUrl", "mutation", fileId=file_id)
+
+        ticket = backend.engine.files.ticket_of(url.partition("?token=")[2])
+        assert response.headers["Content-Type"] == "application/json"
+        assert ticket.content_type == "application/json"
+
     def test_is_checked_each_time(self, backend: TestBackend) -> None:
         alice, bob = backend.as_user("alice"), backend.as_user("bob")
         bob_id = bob.mutation(users.ensure)

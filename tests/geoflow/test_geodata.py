@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -430,6 +431,24 @@ class TestThumbnails:
         tags = {element.tag.rpartition("}")[2] for element in picture.iter()}
         assert tags == {"svg", "g", "path"}
         assert not [text for element in picture.iter() if (text := element.text)]
+
+
+ATLAS = Path(__file__).parents[2] / "demo" / "node_modules" / "world-atlas"
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("scale", ["110m", "10m"])
+def test_the_countries_of_the_world_are_read_and_drawn(scale: str) -> None:
+    found = inspection.inspected([(ATLAS / f"countries-{scale}.json").read_bytes()])
+
+    assert found.geodata is not None
+    assert (found.geodata.format, found.geodata.layers) == ("TopoJSON", 2)
+    countries = {"110m": 177, "10m": 255}[scale]
+    assert found.geodata.feature_count == countries + 1  # and all land as one
+    assert found.thumbnail is not None
+    across = [float(x) for x in re.findall(r"[ML](-?[0-9.]+) ", found.thumbnail)]
+    assert (min(across), max(across)) == (8.0, 248.0)
+    assert found.thumbnail.count("M") > 150  # outlines of countries and islands
 
 
 class TestProcess:

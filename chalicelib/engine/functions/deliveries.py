@@ -24,6 +24,7 @@ Source: Lambda, "synchronous payload", 6 MB, of which base64 takes a quarter.
 REDIRECT_VALID_S: Final = 60
 """How long a redirection to the store may be followed, in seconds: it is followed at once."""
 
+_UNKNOWN: Final = "application/octet-stream"
 _NOT_MODIFIED: Final = 304
 _REDIRECT: Final = 307
 _PRECONDITION_FAILED: Final = 412
@@ -31,10 +32,14 @@ _NOT_SATISFIABLE: Final = 416
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """How a file is offered: under ``name``; ``inline``: shown, where it is else saved."""
+    """How a file is offered: under ``name``; ``inline``: shown, where it is else saved.
+
+    ``content_type`` is told instead of the one that it was stored with.
+    """
 
     name: str = ""
     inline: bool = False
+    content_type: str = ""
 
     @property
     def disposition(self) -> str:
@@ -55,6 +60,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     file: str
     name: str
     inline: bool
+    content_type: str = ""
 
 
 SAFE: Final[Mapping[str, str]] = {
@@ -95,9 +101,11 @@ def _with_bytes(
     files: "Files", request: Request, found: Any, part: Part, headers: dict[str, str]
 ) -> Response | None:
     if request.stream is None and part.length > MAX_WHOLE_BYTES:
-        disposition = headers["Content-Disposition"]
         link = files.download_link(
-            found.key, found.file, disposition=disposition, valid_s=REDIRECT_VALID_S
+            found.key,
+            headers["Content-Type"],
+            disposition=headers["Content-Disposition"],
+            valid_s=REDIRECT_VALID_S,
         )
         if link is not None:
             moved = {"Location": link, "Cache-Control": "private, no-store"}
@@ -112,9 +120,9 @@ def _with_bytes(
 
 
 def _content_headers(file: StoredFile, part: Part, delivery: Delivery) -> dict[str, str]:
-    kind = file.content_type
+    stored = _UNKNOWN if isinstance(file.content_type, Unset) else file.content_type
     headers = {
-        "Content-Type": "application/octet-stream" if isinstance(kind, Unset) else kind,
+        "Content-Type": delivery.content_type or stored,
         "Content-Length": str(part.length),
         "Content-Disposition": delivery.disposition,
     }

@@ -37,7 +37,7 @@ from chalicelib.engine.functions.storage import (
 )
 from chalicelib.engine.functions.tokens import sign, signed_content
 from chalicelib.engine.ports import Clock, Ids
-from chalicelib.engine.schema import Id, StoredFile, Unset
+from chalicelib.engine.schema import Id, StoredFile
 
 LINK_VALID_S: Final = 3600
 """How long somebody may begin to use a link to the store itself, in seconds: an hour."""
@@ -230,15 +230,14 @@ class Files:
     def download_link(
         self,
         key: str,
-        file: StoredFile,
+        content_type: str | None,
         *,
         disposition: str | None = None,
         valid_s: int = LINK_VALID_S,
     ) -> str | None:
         """Return a URL by which the store itself serves the blob; None if it makes none."""
-        kind = None if isinstance(file.content_type, Unset) else file.content_type
         return self._blobs.download_link(
-            key, content_type=kind, disposition=disposition, valid_s=valid_s
+            key, content_type=content_type, disposition=disposition, valid_s=valid_s
         )
 
     def ticket_of(self, token: str) -> Ticket:

@@ -119,14 +119,15 @@ class FileWriter(FileReader):
         *,
         name: str = "",
         inline: bool = False,
+        content_type: str = "",
         valid_s: float = DOWNLOAD_VALID_S,
     ) -> str:
         """Return a URL by which whoever has it may read the file for the next minutes.
 
         :meth:`get_url` is good for as long as there is the file; this one ends. It is saved
-        under ``name``, or shown if it is ``inline``.
+        under ``name``, or shown if it is ``inline``; ``content_type`` is told instead of its own.
         """
-        ticket = Ticket(file, name, inline)
+        ticket = Ticket(file, name, inline, content_type)
         return self._access.download_url(ticket, self._now_ms() + valid_s * 1000)
 
     def delete(self, file: Id[StoredFile]) -> None:
@@ -192,16 +193,19 @@ class ActionFiles:
         *,
         name: str = "",
         inline: bool = False,
+        content_type: str = "",
     ) -> Response | None:
         """Answer a request with the file: ranges, ``ETag`` and ``HEAD`` as it wants them.
 
         It is to be saved under ``name``, or shown if it is ``inline``; no script in it runs.
+        ``content_type`` is told instead of the one that it was stored with.
         Large ones flow where the server streams, and are else a redirection to the store.
 
         Returns:
             None if there is no file.
         """
-        return deliver(self._files, request, file, Delivery(name=name, inline=inline))
+        offered = Delivery(name=name, inline=inline, content_type=content_type)
+        return deliver(self._files, request, file, offered)
 
     def get(self, file: Id[StoredFile]) -> bytes | None:
         """Return the bytes of a file; None if there is none."""
