@@ -42,6 +42,9 @@ HTTP has statuses of its own for some faults of a request: they keep them, under
 is nearest. Of all other errors of the engine nothing is told but that they are ours.
 """
 
+RETRY_S: Final = 60
+"""When to look again whether there is room for what a user may have a number of, in seconds."""
+
 UNAVAILABLE: Final = 503
 """What passes by itself: the same request may succeed a moment later."""
 
@@ -83,7 +86,9 @@ def failure(ctx: ActionCtx, error: Exception, request_id: str) -> Response:
     if isinstance(error, AppError):
         data = error.data
         status = STATUS.get(data["code"], STATUS["PROCESSING_ERROR"])
-        return refused(ctx, status, data["code"], data["message"], data["details"])
+        # When there is room again, nobody knows; the rate of requests has its own header.
+        wait = {"Retry-After": str(RETRY_S)} if data["code"] == "RATE_LIMITED" else NOTHING
+        return refused(ctx, status, data["code"], data["message"], data["details"], wait)
     where = {"requestId": request_id}
     if getattr(error, "retryable", False):
         told = str(getattr(error, "told", "This cannot be done right now: try again."))

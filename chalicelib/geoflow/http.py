@@ -7,7 +7,7 @@ by this method, is answered so, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from chalicelib.engine.server import (
@@ -15,6 +15,7 @@ from chalicelib.engine.server import (
     Forbidden,
     Http,
     Id,
+    Page,
     Rate,
     Rates,
     Request,
@@ -24,7 +25,11 @@ from chalicelib.geoflow import accesses, files_http, portable
 from chalicelib.geoflow.answers import READABLE, failure, refused, success
 from chalicelib.geoflow.api_keys import by_key
 from chalicelib.geoflow.idempotency import perform
-from chalicelib.geoflow.limits import KNOWN_REQUESTS_PER_HOUR, UNKNOWN_REQUESTS_PER_HOUR
+from chalicelib.geoflow.limits import (
+    KNOWN_REQUESTS_PER_HOUR,
+    MAX_ANSWER_BYTES,
+    UNKNOWN_REQUESTS_PER_HOUR,
+)
 from chalicelib.geoflow.model.permissions import has_scope
 from chalicelib.geoflow.openapi import description_json
 from chalicelib.geoflow.rest import OPERATIONS, Operation
@@ -62,10 +67,29 @@ def _answering(
             return _elsewhere(ctx, request)
         require_scope(ctx, operation.scope)
         arguments = operation.endpoint.arguments(request, path)
-        result = perform(ctx, request, operation, arguments)
-        return success(ctx, operation.checked(result), status=operation.status)
+        result = operation.checked(perform(ctx, request, operation, arguments))
+        response = success(ctx, result, status=operation.status)
+        if isinstance(result, Page) and len(response.body) > MAX_ANSWER_BYTES:
+            return _shorter(ctx, operation, arguments, result, response)
+        return response
 
     return answer
+
+
+def _shorter(
+    ctx: ActionCtx,
+    operation: Operation,
+    arguments: dict[str, Any],
+    page: Page[Any],
+    response: Response,
+) -> Response:
+    """Ask for fewer documents, until what they are in JSON can be sent; one can always be."""
+    while len(page.page) > 1 and len(response.body) > MAX_ANSWER_BYTES:
+        items = len(page.page) * MAX_ANSWER_BYTES // len(response.body)
+        fewer = operation.endpoint.with_page_items(arguments, max(1, items))
+        page = operation.endpoint.run(ctx, fewer)
+        response = success(ctx, page, status=operation.status)
+    return response
 
 
 for _operation in OPERATIONS:

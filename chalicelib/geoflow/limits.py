@@ -279,3 +279,9 @@ MAX_AUDITED_CHARS: Final = 2000
 
 AUDIT_KEPT_MS: Final = 400 * 24 * 3600 * 1000
 """How long events are kept, in milliseconds: a year, and time to look back at it."""
+
+MAX_ANSWER_BYTES: Final = 4 << 20
+"""Longest answer that is a page of several documents, in bytes of JSON.
+
+Source: Lambda answers API Gateway with 6 MiB at most, in which text is escaped once more.
+"""

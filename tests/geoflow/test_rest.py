@@ -13,7 +13,7 @@ from chalicelib.engine.errors import AppError, StorageUnavailable
 from chalicelib.engine.functions.http_messages import Response
 from chalicelib.geoflow import executions, users, workflows
 from chalicelib.geoflow.answers import ENGINE, STATUS, failure
-from chalicelib.geoflow.limits import MAX_BODY_BYTES
+from chalicelib.geoflow.limits import MAX_ANSWER_BYTES, MAX_BODY_BYTES
 from chalicelib.geoflow.rest import OPERATIONS
 from testing import Client, TestBackend
 from tests.geoflow.drawings import nodes
@@ -423,3 +423,26 @@ def test_an_execution_that_is_one_too_many_is_rate_limited(alice: Client) -> Non
     response = alice.http("POST", f"/api/workflows/{workflow}/executions")
 
     assert refusal(response) == (429, "RATE_LIMITED")
+    assert response.headers["Retry-After"] == "60"
+
+
+def test_a_page_of_large_documents_fits_into_an_answer_on_aws(alice: Client) -> None:
+    config = {"points": "x" * 700_000}
+    drawn = [{"id": "a", "type": "t", "position": {"x": 0, "y": 0}, "config": config}]
+    made = [
+        data(alice.http("POST", "/api/workflows", json={"name": str(n), "nodes": drawn}))
+        for n in range(9)
+    ]
+
+    seen, sizes, path = [], [], "/api/workflows?limit=100"
+    while path:
+        response = alice.http("GET", path)
+        page = data(response)
+        seen += [item["_id"] for item in page["items"]]
+        sizes.append(len(response.body))
+        following = page["nextCursor"]
+        path = f"/api/workflows?limit=100&cursor={following}" if following else ""
+
+    assert seen == made[::-1]
+    assert max(sizes) <= MAX_ANSWER_BYTES
+    assert len(sizes) < 5

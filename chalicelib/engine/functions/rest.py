@@ -52,6 +52,12 @@ DEFAULT_PAGE_ITEMS: Final = 50
 MAX_PAGE_ITEMS: Final = 100
 """Most items of one page."""
 
+MAX_PAGE_BYTES: Final = 3 << 20
+"""What is read for one page at most, in bytes as ``values.size`` counts them; it ends then.
+
+Documents that its items only point to are not counted.
+"""
+
 LIMIT: Final = "limit"
 CURSOR: Final = "cursor"
 
@@ -94,6 +100,10 @@ class Endpoint:
                 )
             wire[name] = value
         return wire
+
+    def with_page_items(self, arguments: dict[str, Any], items: int) -> dict[str, Any]:
+        """Return arguments that ask for a page of other length."""
+        return {**arguments, _PAGE: {**arguments[_PAGE], "numItems": items}}
 
     def run(self, ctx: ActionCtx | MutationCtx, arguments: dict[str, Any]) -> Any:
         """Call the function; within a mutation, as a part of its transaction.
@@ -190,7 +200,11 @@ class Endpoint:
         }
         if self.is_paginated:
             cursor = query.get(CURSOR)
-            found[_PAGE] = {"numItems": _limit(query.get(LIMIT)), "cursor": cursor}
+            found[_PAGE] = {
+                "numItems": _limit(query.get(LIMIT)),
+                "cursor": cursor,
+                "maximumBytesRead": MAX_PAGE_BYTES,
+            }
         return found
 
     def _in_body(self, request: Request) -> dict[str, Any]:

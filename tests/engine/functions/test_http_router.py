@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import pytest
 
 from chalicelib.engine.errors import InvalidFunction, NotFound, ValidationFailed
 from chalicelib.engine.functions.http_paths import PathTemplate
-from chalicelib.engine.functions.http_router import Router
+from chalicelib.engine.functions.http_router import Method, Router, value_in
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
 from chalicelib.engine.schema import Int64
 from chalicelib.engine.server import ActionCtx, AppError, Http, Id, Request, Response
+from chalicelib.engine.values.types import type_of
 from tests.apps.pages import notes
 from tests.apps.pages.schema import Note
 from tests.backend import TestBackend
@@ -397,3 +398,57 @@ class TestRegistration:
         ctx: Any = None
         request = Request(method="GET", path="/x")
         assert function(ctx, request, "x").body == b"x"
+
+
+class TestMounting:
+    @staticmethod
+    def told(_ctx: ActionCtx, request: Request, path: Mapping[str, str]) -> Response:
+        return Response.json({"method": request.method, **path})
+
+    def test_gives_a_function_the_texts_of_the_path(self) -> None:
+        http = Http()
+        http.mount("GET", "/ships/{shipId}/{rest:path}", self.told)
+        match = Router(http.routes).find("GET", "/ships/a%20b/c/d")
+
+        assert match is not None
+        match.route.build()
+        given = match.route.convert(match.parameters, lambda _: None)
+        assert given == {"path": {"shipId": "a b", "rest": "c/d"}}
+
+    def test_refuses_a_path_that_is_none(self) -> None:
+        with pytest.raises(InvalidFunction):
+            Http().mount("GET", "ships", self.told)
+
+    @pytest.mark.parametrize(
+        ("path", "methods"),
+        [
+            ("/ships", ["GET", "POST"]),
+            ("/ships/7", ["DELETE", "PATCH"]),
+            # What the more special path does not answer, the other one does not either.
+            ("/ships/new", ["POST"]),
+            ("/elsewhere", []),
+            ("/ships/7/8", []),
+        ],
+    )
+    def test_knows_by_which_methods_a_path_answers(
+        self, path: str, methods: list[str]
+    ) -> None:
+        http = Http()
+        routes: list[tuple[Method, str]] = [
+            ("POST", "/ships"),
+            ("GET", "/ships"),
+            ("PATCH", "/ships/{shipId}"),
+            ("DELETE", "/ships/{shipId}"),
+            ("POST", "/ships/new"),
+            ("GET", "/{rest:path}"),
+        ]
+        for method, template in routes:
+            http.mount(method, template, self.told)
+
+        assert http.methods_at(path) == methods
+
+
+def test_a_path_parameter_of_several_types_is_read_as_the_first_that_it_can_be() -> None:
+    node = type_of(int | bool | None)
+
+    assert [value_in(node, text) for text in ("7", "true", "x")] == [7, True, "x"]

@@ -15,7 +15,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.functions.http_messages import Request
 from chalicelib.engine.functions.http_router import Method
 from chalicelib.engine.functions.registration import Function
-from chalicelib.engine.functions.rest import Endpoint
+from chalicelib.engine.functions.rest import MAX_PAGE_BYTES, Endpoint
 from chalicelib.engine.server import (
     UNSET,
     Document,
@@ -141,7 +141,11 @@ class TestPages:
         found = FLEET.arguments(get(**given, kind="sloop"), {})
 
         assert found == {
-            "paginationOpts": {"numItems": items, "cursor": cursor},
+            "paginationOpts": {
+                "numItems": items,
+                "cursor": cursor,
+                "maximumBytesRead": MAX_PAGE_BYTES,
+            },
             "kind": "sloop",
         }
 
