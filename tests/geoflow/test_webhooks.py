@@ -24,6 +24,8 @@ from chalicelib.geoflow import (
     credentials,
     deliveries,
     executions,
+    file_facts,
+    files,
     keys,
     users,
     webhooks,
@@ -549,6 +551,31 @@ class TestEvents:
             (
                 "user.created",
                 {"userId": new, "name": "Ann", "email": "ann@example.com"},
+            )
+        ]
+
+    def test_tell_the_owner_of_a_file_what_was_found_in_it(
+        self, backend: TestBackend, receiver: Receiver
+    ) -> None:
+        ann = backend.as_user("ann")
+        hooked(ann, receiver)
+        stored = backend.upload(ann.mutation(files.generate_upload_url), b"{}")
+        file_id = ann.mutation(files.upload, stored, "a.geojson")
+
+        backend.system.mutation(file_facts.record, file_id, None, "damaged", None)
+        backend.run_jobs()
+
+        assert told(receiver) == [
+            (
+                "file.processed",
+                {
+                    "fileId": file_id,
+                    "name": "a.geojson",
+                    "workflowId": None,
+                    "state": "unreadable",
+                    "reason": "damaged",
+                    "format": None,
+                },
             )
         ]
 

@@ -38,13 +38,19 @@ def drawn(shapes: Iterable[Any], *, in_degrees: bool) -> str | None:
     """
     read = shapely.from_wkb([shape for shape in shapes if shape], on_invalid="ignore")
     parts = shapely.get_parts(shapely.get_parts([one for one in read if one is not None]))
-    parts = parts[~shapely.is_empty(parts)]
+    parts = _with_places(parts[~shapely.is_empty(parts)])
     if not len(parts):
         return None
     if in_degrees:
         parts = cut(parts)
     placed = shapely.transform(parts, _placing(shapely.total_bounds(parts), in_degrees))
     return _svg(*_bounded(*_strokes(placed)))
+
+
+def _with_places(parts: Any) -> Any:
+    """Leave out what has coordinates that are no numbers."""
+    corners, of_part = shapely.get_coordinates(parts, return_index=True)
+    return np.delete(parts, np.unique(of_part[~np.isfinite(corners).all(axis=1)]))
 
 
 def _strokes(parts: Any) -> tuple[Any, Any]:

@@ -114,6 +114,8 @@ def _thumbnail(
         return None
     if find_spec("shapely") is None:
         return None  # left out where there is no room for it: infra/README.md
+    from shapely.errors import ShapelyError  # noqa: PLC0415
+
     from chalicelib.geoflow.model.geodata.thumbnails import drawn  # noqa: PLC0415
 
     _, _, shapes, _ = pyogrio.raw.read(
@@ -123,7 +125,10 @@ def _thumbnail(
         force_2d=True,
         max_features=MAX_DRAWN_FEATURES,
     )
-    return drawn(shapes, in_degrees=_in_degrees(crs_of(info["crs"]), bbox))
+    try:
+        return drawn(shapes, in_degrees=_in_degrees(crs_of(info["crs"]), bbox))
+    except ShapelyError:
+        return None  # what is known of the file is worth more than its picture
 
 
 def _in_degrees(crs: CRS | None, bbox: list[float]) -> bool:
