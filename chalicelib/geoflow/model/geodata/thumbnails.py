@@ -36,7 +36,8 @@ def drawn(shapes: Iterable[Any], *, in_degrees: bool) -> str | None:
     the 180th meridian goes on at the other edge. What cannot be seen is left out: at most
     ``MAX_DRAWN_VERTICES`` vertices stay.
     """
-    read = shapely.from_wkb([shape for shape in shapes if shape], on_invalid="ignore")
+    with np.errstate(invalid="ignore"):  # what is no number is left out below
+        read = shapely.from_wkb([shape for shape in shapes if shape], on_invalid="ignore")
     parts = shapely.get_parts(shapely.get_parts([one for one in read if one is not None]))
     parts = _with_places(parts[~shapely.is_empty(parts)])
     if not len(parts):
