@@ -24,6 +24,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow import accesses, files
 from chalicelib.geoflow.answers import READABLE, success
+from chalicelib.geoflow.idempotency import named, once
 from chalicelib.geoflow.model.content_types import checked_type
 from chalicelib.geoflow.schema import File
 from chalicelib.geoflow.uploads import receive
@@ -61,9 +62,21 @@ def upload(ctx: ActionCtx, request: Request) -> Response:
     """Store a file and answer its id.
 
     A raw body has ``name`` and ``workflowId`` in the query; a form has one part with a file
-    name, and may have these as fields.
+    name, and may have these as fields. With an ``Idempotency-Key`` it is stored once; of the
+    body, which has other boundaries each time, its ``Content-Digest`` is what is compared.
     """
     ctx.run_query(files.check_upload, _workflow(request.query))
+    digest = request.headers.get("content-digest", "").encode()
+    known = named(ctx, request, content=digest)
+    told = (
+        _stored(ctx, request)
+        if known is None
+        else once(ctx, known, lambda: _stored(ctx, request))
+    )
+    return success(ctx, told, status=_CREATED)
+
+
+def _stored(ctx: ActionCtx, request: Request) -> dict[str, Any]:
     received = receive(ctx, request)
     fields = received.fields
     name = fields.get("name") or received.name
@@ -84,7 +97,7 @@ def upload(ctx: ActionCtx, request: Request) -> Response:
         if received.storage_id is not None:
             ctx.storage.delete(received.storage_id)
         raise
-    return success(ctx, {"fileId": made}, status=_CREATED)
+    return {"fileId": made}
 
 
 def presign(ctx: ActionCtx, request: Request) -> Response:

@@ -56,10 +56,13 @@ class Answer(Struct):
     data: str | None
 
 
-def named(ctx: ActionCtx, request: Request) -> Named | None:
+def named(
+    ctx: ActionCtx, request: Request, *, content: bytes | None = None
+) -> Named | None:
     """Return the name that a client has given its request; None if it has given none.
 
-    The digests are of the key, too: who reads them and guesses a body learns nothing.
+    ``content`` stands for a body that is not looked into. The digests are of the key, too: who
+    reads them and guesses a body learns nothing.
 
     Raises:
         ValidationFailed: the key is empty, too long, or no printable ASCII.
@@ -74,7 +77,8 @@ def named(ctx: ActionCtx, request: Request) -> Named | None:
         )
     caller = ctx.auth.require().token_identifier
     said = [request.method, request.path, sorted(request.query.items())]
-    message = json.dumps(said).encode() + b"\n" + request.body
+    body = request.body if content is None else content
+    message = json.dumps(said).encode() + b"\n" + body
     return Named(
         digest=sha256(f"{caller}\n{key}".encode()).hexdigest(),
         fingerprint=hmac.digest(key.encode(), message, "sha256").hex(),

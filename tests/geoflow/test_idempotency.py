@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -233,6 +235,43 @@ class TestARepeatedAction:
 
         assert "hunter2" not in repr(kept)
         assert KEY["Idempotency-Key"] not in repr(kept)
+
+
+class TestARepeatedUpload:
+    def upload(self, client: Client, content: bytes = b"abc", **more: str) -> Response:
+        headers = {**KEY, "Content-Type": "text/plain", **more}
+        return client.http("POST", "/api/files/upload?name=a.txt", content, headers=headers)
+
+    def test_is_stored_once(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+
+        first, second = self.upload(alice), self.upload(alice)
+
+        assert (first.status, second.status) == (201, 201)
+        assert data(first) == data(second)
+        me = alice.call("users:me", "query")["_id"]
+        assert len(alice.call("files:listByUser", "query", userId=me)) == 1
+
+    def test_of_another_digest_is_refused(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        digests = [
+            {"Content-Digest": f"sha-256=:{b64encode(sha256(each).digest()).decode()}:"}
+            for each in (b"abc", b"xyz")
+        ]
+
+        first = self.upload(alice, b"abc", **digests[0])
+        other = self.upload(alice, b"xyz", **digests[1])
+
+        assert (first.status, refusal(other)) == (201, (422, "PROCESSING_ERROR"))
+
+    def test_that_was_refused_may_be_sent_again(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+
+        wrong = {"Content-Type": "application/x-msdownload"}
+        refused = self.upload(alice, b"abc", **wrong)
+        done = self.upload(alice)
+
+        assert (refusal(refused), done.status) == ((400, "VALIDATION_ERROR"), 201)
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ä", "x" * 256, "a\tb"])
