@@ -28,6 +28,9 @@ from demo.processing import CannotProcess
 REPORT_EVERY_S: Final = 0.1
 """Least time between two reports of one running node, in seconds."""
 
+REPORT_SHARE: Final = 0.2
+"""The most of a node's time that its reports take: where they take long, they are fewer."""
+
 HERE: Final = Path(__file__).resolve().parent
 SHAPES: Final = HERE / "node_modules" / "world-atlas"
 
@@ -77,7 +80,7 @@ class Processing:
     """The arguments that each report begins with."""
     hold: Hold
     _lines: list[dict[str, Any]] = field(default_factory=list)
-    _reported: float = 0.0
+    _due: float = 0.0
     _begun: float = 0.0
 
     def process(self, execution: Mapping[str, Any]) -> None:
@@ -105,12 +108,13 @@ class Processing:
         self.hold.check()
         now = time.monotonic()
         between = state == "running" and progress > 0
-        if between and now - self._reported < REPORT_EVERY_S:
+        if between and now < self._due:
             return
-        self._reported = now
         if not between:
             self._log(node_id, state, now)
         self._tell("workers:progress", nodeId=node_id, state=state, progress=progress)
+        told = time.monotonic()
+        self._due = told + max(REPORT_EVERY_S, (told - now) / REPORT_SHARE)
 
     def _log(self, node_id: str, state: str, now: float) -> None:
         """Keep a line of the log; they are sent together, when the node has ended."""

@@ -54,7 +54,7 @@ class LocalServer:
             self._process = subprocess.Popen(
                 [*DYING_WITH_US, sys.executable, "-m", "local"],
                 cwd=REPOSITORY,
-                env=self._environment(),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -97,7 +97,7 @@ class LocalServer:
         printed = subprocess.run(
             [sys.executable, "-m", "local.token", "--user", user, *more],
             cwd=REPOSITORY,
-            env=self._environment(),
+            env=self.environment,
             check=True,
             capture_output=True,
             text=True,
@@ -110,7 +110,9 @@ class LocalServer:
         if self._process is not None:
             self.kill()
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of the server, and of commands about it."""
         own = {
             "GEOFLOW_PORT": str(self.port),
             "GEOFLOW_SITE_PORT": str(self.site_port),
