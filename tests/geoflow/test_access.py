@@ -12,6 +12,8 @@ import pytest
 from chalicelib.engine.errors import Forbidden, NotFound, Unauthenticated
 from chalicelib.engine.server import Id, PaginationOptions
 from chalicelib.geoflow import (
+    audit,
+    credentials,
     executions,
     files,
     logs,
@@ -19,6 +21,7 @@ from chalicelib.geoflow import (
     schedules,
     users,
     versions,
+    webhooks,
     workflows,
 )
 from chalicelib.geoflow.model.permissions import (
@@ -90,12 +93,31 @@ def _file(s: Scene) -> Any:
     return s.owner.mutation(files.upload, _stored(s), "a.csv", "text/csv", s.workflow)
 
 
+def _credential(s: Scene) -> Any:
+    return s.owner.action(credentials.create, "s3", "scans", "hunter2")
+
+
+def _webhook(s: Scene) -> Any:
+    made = s.owner.action(webhooks.create, "w", _URL, ["file.processed"])
+    return made.webhook_id
+
+
+def _delivery(s: Scene) -> Any:
+    (webhook,) = s.owner.query(webhooks.list_)
+    return s.owner.mutation(webhooks.send_test, webhook.webhook_id)
+
+
+_URL: Final = "http://127.0.0.1:9999/hook"
+
 _PREPARATIONS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "run": _run,
     "ended": _ended,
     "schedule": _schedule,
     "file": _file,
     "stored": _stored,
+    "credential": _credential,
+    "webhook": _webhook,
+    "delivery": _delivery,
 }
 """What the owner has made before somebody's role is what is to be tried."""
 
@@ -191,6 +213,43 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     "files.remove": (
         lambda s: s.who.mutation(files.update, made(s, "file"), workflow_id=None),
         lambda s: s.who.mutation(files.remove, made(s, "file")),
+    ),
+    "credentials.create": (
+        lambda s: s.who.action(credentials.create, "s3", "another", "hunter2"),
+    ),
+    "credentials.read": (
+        lambda s: _seen(s.who.query(credentials.get, made(s, "credential"))),
+    ),
+    "credentials.change": (
+        lambda s: s.who.action(credentials.rotate, made(s, "credential"), "hunter3"),
+        lambda s: s.who.mutation(credentials.rename, made(s, "credential"), "other"),
+    ),
+    "credentials.remove": (
+        lambda s: s.who.mutation(credentials.remove, made(s, "credential")),
+    ),
+    "webhooks.create": (
+        lambda s: s.who.action(webhooks.create, "mine", _URL, ["file.processed"]),
+    ),
+    "webhooks.read": (
+        lambda s: _seen(s.who.query(webhooks.get, made(s, "webhook"))),
+        lambda s: _seen(s.who.query(webhooks.get_delivery, made(s, "delivery"))),
+        lambda s: _seen(
+            s.who.query(webhooks.deliveries, made(s, "webhook"), _PAGE).page or None
+        ),
+    ),
+    "webhooks.change": (
+        lambda s: s.who.action(webhooks.update, made(s, "webhook"), name="other"),
+        lambda s: s.who.action(webhooks.rotate_secret, made(s, "webhook")),
+        lambda s: s.who.mutation(webhooks.disable, made(s, "webhook")),
+        lambda s: s.who.mutation(webhooks.send_test, made(s, "webhook")),
+    ),
+    "webhooks.remove": (lambda s: s.who.mutation(webhooks.remove, made(s, "webhook")),),
+    "audit.read": (
+        lambda s: s.who.query(audit.head),
+        lambda s: s.who.query(audit.by_time, _PAGE),
+        lambda s: s.who.query(audit.by_actor, None, _PAGE),
+        lambda s: s.who.query(audit.by_document, "any", _PAGE),
+        lambda s: s.who.mutation(audit.inspect, s.workflow, "ticket 7"),
     ),
 }
 """By permission: what is tried. It succeeds if the matrix says so, and is refused if not."""
