@@ -29,6 +29,7 @@ ON_LAMBDA: Final = {
     "GEOFLOW_STAGE": "bench",
     "GEOFLOW_TABLE_PREFIX": "bench-",
     "GEOFLOW_FILES_BUCKET": "bench-files",
+    "GEOFLOW_KMS_KEY": "alias/bench",
     "GEOFLOW_SECRET": "not a secret: nothing is kept",
     "GEOFLOW_WEBSOCKET_ENDPOINT": "https://sockets.example/api",
     "GEOFLOW_JOBS_QUEUE_URL": "https://queue.example/jobs",

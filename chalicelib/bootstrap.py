@@ -196,10 +196,10 @@ def bucket(settings: Settings) -> BlobStore | None:
 
 def _kms(settings: Settings) -> SecretBox | None:
     """The box whose keys are in KMS, if one is configured."""
-    from chalicelib.adapters.kms import kms_secrets  # noqa: PLC0415 - heavy
-
     if not settings.kms_key:
         return None
+    from chalicelib.adapters.kms import kms_secrets  # noqa: PLC0415 - heavy
+
     return kms_secrets(settings.kms_key, endpoint=settings.kms_endpoint or None)
 
 

@@ -175,6 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 NEEDED_ON_AWS: Final = (
     "files_bucket",
     "jobs_queue_url",
+    "kms_key",
     "secret",
     "table_prefix",
     "wakes_queue_url",

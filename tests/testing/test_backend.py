@@ -34,7 +34,7 @@ def backend() -> TestBackend:
     return TestBackend(trial)
 
 
-def test_a_fresh_one_takes_less_than_20_ms() -> None:
+def test_a_fresh_one_takes_less_than_20_ms_of_cpu() -> None:
     TestBackend(geoflow)  # imports and builds what every other one shares
     best_s = min(_time_to_make() for _ in range(5))
 
@@ -42,9 +42,9 @@ def test_a_fresh_one_takes_less_than_20_ms() -> None:
 
 
 def _time_to_make() -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     TestBackend(geoflow)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 def test_several_apps_are_served_together() -> None:
