@@ -31,6 +31,9 @@ from chalicelib.geoflow.uploads import receive
 
 _CREATED: Final = 201
 _SHA256_BYTES: Final = 32
+_EXPOSED: Final = "Access-Control-Expose-Headers"
+_PARTS: Final = "Accept-Ranges, Content-Digest, Content-Range, ETag"
+"""What a page needs to read a file in parts, beside what every answer lets it read."""
 
 
 class LinkWanted(msgspec.Struct, rename="camel"):
@@ -170,7 +173,8 @@ def _served(
     answered = ctx.storage.respond(request, stored, **offered)
     if answered is None:
         raise NotFound("the file is gone")
-    return msgspec.structs.replace(answered, headers={**READABLE, **answered.headers})
+    headers = {**READABLE, _EXPOSED: f"{READABLE[_EXPOSED]}, {_PARTS}", **answered.headers}
+    return msgspec.structs.replace(answered, headers=headers)
 
 
 def _workflow(fields: Any) -> Any:

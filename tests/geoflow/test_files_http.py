@@ -282,6 +282,7 @@ class TestContent:
         )
         assert (headed.status, headed.headers["Content-Length"]) == (200, str(len(TEXT)))
         assert (again.status, part.status) == (304, 206)
+        assert "Content-Range, ETag" in part.headers["Access-Control-Expose-Headers"]
         assert b"".join(part.stream or ()) == TEXT[5:11]
 
     def test_has_the_type_that_the_file_has_now(self, backend: TestBackend) -> None:
