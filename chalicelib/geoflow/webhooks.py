@@ -319,8 +319,10 @@ def change(
         if events is not UNSET:
             webhook.events = list(dict.fromkeys(events))
         if credential_id is not UNSET:
-            _check_credential(ctx, found.owner, credential_id)
             webhook.credential_id = credential_id
+        # Whoever says where it goes, too, decides what becomes of the secret.
+        if url is not UNSET or credential_id is not UNSET:
+            _check_credential(ctx, found.owner, webhook.credential_id)
 
 
 def _check_address(ctx: ActionCtx, url: str) -> None:
@@ -334,11 +336,17 @@ def _check_address(ctx: ActionCtx, url: str) -> None:
 def _check_credential(
     ctx: MutationCtx, owner: Id[User], credential_id: Id[Credential] | None
 ) -> None:
+    """Refuse a credential that is not the webhook's owner's, or not the caller's to use.
+
+    Not even an admin sends somebody else's secret somewhere, and an API key needs the scope.
+    """
     if credential_id is None:
         return
     credential = ctx.db.unrestricted.get(credential_id)
     if credential is None or credential.owner != owner:
         raise NotFound("there is no such credential", credential=credential_id)
+    relation = relation_to_owner(ctx, credential.owner)
+    require_permission(ctx, "credentials.use", relation)
 
 
 def _checked(ctx: MutationCtx, permission: Permission, webhook_id: Id[Webhook]) -> Webhook:

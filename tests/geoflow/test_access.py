@@ -12,6 +12,7 @@ import pytest
 from chalicelib.engine.errors import Forbidden, NotFound, Unauthenticated
 from chalicelib.engine.server import Id, PaginationOptions
 from chalicelib.geoflow import (
+    api_keys,
     audit,
     credentials,
     executions,
@@ -52,7 +53,8 @@ class Scene(msgspec.Struct):
     workflow: Id[Workflow]
 
 
-def scene(backend: TestBackend, role: Role, relation: Relation, **claims: Any) -> Scene:
+def scene(permission: Permission, role: Role, relation: Relation, **claims: Any) -> Scene:
+    backend = TestBackend("chalicelib.geoflow")
     sam, alice = backend.as_user("sam"), backend.as_user("alice")
     sam_id, alice_id = sam.mutation(users.ensure), alice.mutation(users.ensure)
     owner = sam if relation == "owner" else alice
@@ -61,7 +63,8 @@ def scene(backend: TestBackend, role: Role, relation: Relation, **claims: Any) -
         alice.mutation(members.share, workflow, relation, sam_id)
     setting_up = Scene(backend, sam, owner, sam_id if owner is sam else alice_id, workflow)
     _PREPARED[backend] = {
-        name: prepare(setting_up) for name, prepare in _PREPARATIONS.items()
+        name: prepare(setting_up)
+        for name, prepare in _PREPARATIONS.get(permission.partition(".")[0], {}).items()
     }
     backend.system.mutation(users.grant_role, sam_id, role)
     setting_up.who = backend.as_user("sam", **claims)
@@ -97,6 +100,10 @@ def _credential(s: Scene) -> Any:
     return s.owner.action(credentials.create, "s3", "scans", "hunter2")
 
 
+def _key(s: Scene) -> Any:
+    return s.owner.action(api_keys.create, "ci", ["workflows:read"]).api_key_id
+
+
 def _webhook(s: Scene) -> Any:
     made = s.owner.action(webhooks.create, "w", _URL, ["file.processed"])
     return made.webhook_id
@@ -109,15 +116,13 @@ def _delivery(s: Scene) -> Any:
 
 _URL: Final = "http://127.0.0.1:9999/hook"
 
-_PREPARATIONS: Final[Mapping[str, Callable[[Scene], Any]]] = {
-    "run": _run,
-    "ended": _ended,
-    "schedule": _schedule,
-    "file": _file,
-    "stored": _stored,
-    "credential": _credential,
-    "webhook": _webhook,
-    "delivery": _delivery,
+_PREPARATIONS: Final[Mapping[str, Mapping[str, Callable[[Scene], Any]]]] = {
+    "workflows": {"run": _run, "schedule": _schedule},
+    "executions": {"run": _run, "ended": _ended},
+    "files": {"file": _file, "stored": _stored},
+    "credentials": {"credential": _credential},
+    "apiKeys": {"key": _key},
+    "webhooks": {"webhook": _webhook, "delivery": _delivery},
 }
 """What the owner has made before somebody's role is what is to be tried."""
 
@@ -227,6 +232,17 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     "credentials.remove": (
         lambda s: s.who.mutation(credentials.remove, made(s, "credential")),
     ),
+    "credentials.use": (
+        lambda s: s.who.action(
+            webhooks.create, "c", _URL, ["file.processed"], made(s, "credential")
+        ),
+    ),
+    "apiKeys.create": (lambda s: s.who.action(api_keys.create, "another", ["users:read"]),),
+    "apiKeys.read": (lambda s: _seen(s.who.query(api_keys.get, made(s, "key"))),),
+    "apiKeys.remove": (
+        lambda s: s.who.mutation(api_keys.revoke, made(s, "key")),
+        lambda s: s.who.mutation(api_keys.remove, made(s, "key")),
+    ),
     "webhooks.create": (
         lambda s: s.who.action(webhooks.create, "mine", _URL, ["file.processed"]),
     ),
@@ -270,7 +286,7 @@ def test_each_operation_is_for_whom_the_matrix_says(
     permission: Permission, role: Role, relation: Relation
 ) -> None:
     for attempt in ATTEMPTS[permission]:
-        s = scene(TestBackend("chalicelib.geoflow"), role, relation)
+        s = scene(permission, role, relation)
 
         done = is_done(attempt, s)
 
@@ -280,24 +296,30 @@ def test_each_operation_is_for_whom_the_matrix_says(
 @pytest.mark.parametrize("permission", ATTEMPTS)
 def test_no_operation_is_for_nobody(permission: Permission) -> None:
     for attempt in ATTEMPTS[permission]:
-        s = scene(TestBackend("chalicelib.geoflow"), "editor", "none")
+        s = scene(permission, "editor", "none")
         s.who = s.backend.nobody
 
         with pytest.raises((Unauthenticated, NotFound)):
             attempt(s)
 
 
+_WITH: Final[Mapping[Permission, tuple[str, ...]]] = {
+    "apiKeys.create": ("users:read",),  # a key gives no more than itself may
+    "credentials.use": ("webhooks:write",),  # they are used in a webhook here
+}
+
+
 @pytest.mark.parametrize("permission", ATTEMPTS)
 def test_an_api_key_does_what_its_scopes_say_and_no_more(permission: Permission) -> None:
     reads = [scope for scope in SCOPES if scope.endswith(":read")]
-    enough = [scope_of(permission), *reads]
+    enough = [scope_of(permission), *reads, *_WITH.get(permission, ())]
     lacking = [scope for scope in SCOPES if not has_scope([scope], scope_of(permission))]
     for attempt in ATTEMPTS[permission]:
         tried = {
             str(scopes): is_done(
                 attempt,
                 scene(
-                    TestBackend("chalicelib.geoflow"),
+                    permission,
                     "admin",
                     "owner",
                     **{SCOPES_CLAIM: scopes},
@@ -325,5 +347,5 @@ def _told(relations: frozenset[Relation]) -> str:
     return ", ".join(one for one in RELATIONS if one in relations) or "nobody"
 
 
-def test_the_matrix_speaks_of_every_permission() -> None:
-    assert set(MATRIX) == set(get_args(Permission))
+def test_the_matrix_speaks_of_every_permission_and_each_is_tried() -> None:
+    assert set(MATRIX) == set(get_args(Permission)) == set(ATTEMPTS)

@@ -605,3 +605,37 @@ class TestEvents:
         backend.run_jobs()
 
         assert len(receiver.received) == 1
+
+
+class TestASecretThatGoesAlong:
+    """A webhook may send a credential: where it goes is for whoever may use the credential."""
+
+    def test_is_not_sent_elsewhere_by_an_admin(self, backend: TestBackend) -> None:
+        alice, root = backend.as_user("alice"), backend.as_user("root")
+        backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        secret = alice.action(credentials.create, "chat", "bot", "hush")
+        made = alice.action(
+            webhooks.create, "c", "http://127.0.0.1:9999/a", ["workflow.failed"], secret
+        )
+
+        with pytest.raises(Forbidden, match=r"credentials\.use"):
+            root.action(webhooks.update, made.webhook_id, url="http://127.0.0.1:9999/mine")
+        root.action(webhooks.update, made.webhook_id, name="renamed")
+        root.action(
+            webhooks.update,
+            made.webhook_id,
+            url="http://127.0.0.1:9999/mine",
+            credential_id=None,
+        )
+
+    def test_is_not_sent_anywhere_by_a_key_without_the_scope(
+        self, backend: TestBackend
+    ) -> None:
+        alice = backend.as_user("alice")
+        secret = alice.action(credentials.create, "chat", "bot", "hush")
+        key = backend.as_user("alice", apiKeyScopes=["webhooks:read", "webhooks:write"])
+
+        with pytest.raises(Forbidden, match="credentials:write"):
+            key.action(
+                webhooks.create, "c", "http://127.0.0.1:9999/a", ["file.processed"], secret
+            )
