@@ -132,7 +132,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", _RUN, executions.get, "executions:read", absent="execution"),
     _on("DELETE", _RUN, executions.remove, "executions:write"),
     _on("POST", f"{_RUN}/cancel", executions.cancel, "executions:write"),
-    _on("DELETE", _RUN, executions.remove, "executions:write"),
     _on("POST", f"{_RUN}/retry", executions.retry, "executions:write", status=201),
     _on("GET", f"{_RUN}/logs", logs.list_page, "executions:read"),
     _on("GET", f"{_RUN}/logs/tail", logs.tail, "executions:read"),
@@ -189,7 +188,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("POST", f"{_WORK}/logs", logs.append, WORKERS_SCOPE),
     _on("POST", f"{_WORK}/complete", workers.complete, WORKERS_SCOPE),
     _on("POST", f"{_WORK}/fail", workers.fail, WORKERS_SCOPE),
-    _on("POST", f"{_WORK}/give-back", workers.give_back, WORKERS_SCOPE),
 
     _on("GET", "/api/audit", audit.by_time, "audit:read"),
     _on("GET", "/api/audit/actors", audit.by_actor, "audit:read"),
