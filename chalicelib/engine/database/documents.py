@@ -262,6 +262,11 @@ def transaction_of(db: Reader) -> Transaction:
     return db._access.transaction  # noqa: SLF001 - a part of the same module
 
 
+def tables_of(db: Reader) -> Mapping[str, TableSchema]:
+    """The tables that the code knows, by name."""
+    return db._access.tables  # noqa: SLF001 - a part of the same module
+
+
 def twin_id(db: Reader, document_id: str, twin: type[D]) -> "Id[D]":
     """The id of the document of another table that has the same internal id."""
     number = db._access.table(twin).number  # noqa: SLF001 - a part of the same module

@@ -100,6 +100,12 @@ class History:
         elif position != held.position:
             self._db.patch(held.id, position=position)
 
+    def leave(self, follower: str) -> None:
+        """Follow no longer: the log may be trimmed."""
+        held = self._held(follower)
+        if held is not None:
+            self._db.delete(held.id)
+
     def document(self, document_id: str) -> tuple[str, Values] | None:
         """Return the name of a document's table, and the document as it is now, if it is."""
         try:

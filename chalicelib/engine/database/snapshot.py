@@ -78,6 +78,13 @@ class Snapshot:
         """The timestamp up to which the log is not kept any more."""
         return self._tail.horizon()
 
+    def page(self, first: int, last: int) -> Sequence[Entry] | None:
+        """The first entries of ``(first, last]``, which are durable, as many as are read at once.
+
+        None if they are not kept any more.
+        """
+        return self._tail.page(first, last)
+
     def between(self, first: int, last: int) -> Sequence[Entry] | None:
         """The entries of ``(first, last]``; None if they are not all kept."""
         if last > self.ts:

@@ -158,15 +158,23 @@ class LogTail:
                 return self._known[ts - self._base : until - self._base]
         found: list[Entry] = []
         while ts < until:
-            try:
-                page = self._persistence.tail(ts, PAGE_ENTRIES).entries
-            except BelowHorizon:
-                return None
+            page = self.page(ts, until)
             if not page:
                 return None
             found += page
             ts = page[-1].ts
-        return [entry for entry in found if entry.ts <= until]
+        return found
+
+    def page(self, ts: int, until: int) -> Sequence[Entry] | None:
+        """The first entries of ``(ts, until]``, as many as one reading holds; None as above."""
+        limit = min(PAGE_ENTRIES, until - ts)
+        with self._lock:
+            if ts >= self._base:
+                return self._known[ts - self._base : ts - self._base + limit]
+        try:
+            return self._persistence.tail(ts, limit).entries
+        except BelowHorizon:
+            return None
 
     def horizon(self) -> int:
         """The timestamp up to which entries are not kept any more."""

@@ -54,8 +54,10 @@ class Transaction:
             return pending.after
         return self._read(table, internal)
 
-    def remember(self, table: TableDefinition, internal: bytes, image: bytes) -> None:
-        """Take in an image that a range read has shown, so that it need not be read again."""
+    def remember(
+        self, table: TableDefinition, internal: bytes, image: bytes | None
+    ) -> None:
+        """Take in an image that was read in another way, so that it need not be read again."""
         self._images.setdefault((table.number, internal), image)
 
     def rows(

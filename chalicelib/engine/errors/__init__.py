@@ -12,6 +12,7 @@ from chalicelib.engine.errors.application import (
     NotFound,
     RateLimited,
     Unauthenticated,
+    UndoRefused,
     ValidationFailed,
 )
 from chalicelib.engine.errors.families import (
@@ -177,6 +178,7 @@ __all__ = [
     "TransactionLimit",
     "TypeMismatch",
     "Unauthenticated",
+    "UndoRefused",
     "UnsupportedMediaType",
     "UploadAbandoned",
     "UploadBroken",

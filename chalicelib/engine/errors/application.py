@@ -37,6 +37,12 @@ class ValidationFailed(AppError):
     code = "VALIDATION_ERROR"
 
 
+class UndoRefused(AppError):
+    """The deployment cannot go back as it was asked to; nothing was written."""
+
+    code = "UndoRefused"
+
+
 class RateLimited(AppError):
     """The caller has asked too often; details say when to ask again."""
 

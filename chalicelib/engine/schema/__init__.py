@@ -13,6 +13,7 @@ from chalicelib.engine.schema.documents import (
     attach,
     indexes_of,
     is_attached,
+    is_undone,
     may_read,
     may_write,
     policies,
@@ -33,6 +34,7 @@ from chalicelib.engine.schema.naming import wire_name
 from chalicelib.engine.schema.pages import Page, PageStatus, PaginationOptions
 from chalicelib.engine.schema.tables import TableSchema, tables
 from chalicelib.engine.schema.tasks import Misfitting, SchemaTask
+from chalicelib.engine.schema.undos import Undo, UndoMark, UndoneTable
 from chalicelib.engine.values.value import Int64
 
 __all__ = [
@@ -58,6 +60,9 @@ __all__ = [
     "StoredFile",
     "Struct",
     "TableSchema",
+    "Undo",
+    "UndoMark",
+    "UndoneTable",
     "Unset",
     "attach",
     "codec_of",
@@ -65,6 +70,7 @@ __all__ = [
     "indexed",
     "indexes_of",
     "is_attached",
+    "is_undone",
     "may_read",
     "may_write",
     "policies",

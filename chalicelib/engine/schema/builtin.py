@@ -11,6 +11,7 @@ from chalicelib.engine.schema.indexes import index, indexed
 from chalicelib.engine.schema.jobs import CronJob, JobState, ScheduledFunction, SweptJobs
 from chalicelib.engine.schema.tables import TableSchema
 from chalicelib.engine.schema.tasks import SchemaTask
+from chalicelib.engine.schema.undos import Undo, UndoMark
 
 
 class StoredFile(Document, table="_storage"):
@@ -69,6 +70,8 @@ BUILTIN_TABLES: Final = {
         ("_unclaimed_blobs", UnclaimedBlob),
         ("_schema_tasks", SchemaTask),
         ("_log_followers", LogFollower),
+        ("_undos", Undo),
+        ("_undo_marks", UndoMark),
     )
 }
 """Their schemas by name."""

@@ -93,6 +93,7 @@ class _DocumentType(_StructType):
         *,
         table: str | None = None,
         shape_of: str | None = None,
+        undone: bool = True,
         **config: Any,
     ) -> Any:
         attributes = {id(v): key for key, v in namespace.items() if isinstance(v, Marker)}
@@ -107,6 +108,7 @@ class _DocumentType(_StructType):
         cls = super().__new__(mcs, name, bases, namespace, **config)
         cls.__table__ = table or shape_of
         cls.__is_shape__ = shape_of is not None
+        cls.__undone__ = undone
         cls.by_creation_time = Index.of_creation_time(cls)
         if not is_base:
             _bind(cls, indexes, attributes)
@@ -124,6 +126,8 @@ class Document(
     """One stored object: ``class User(Document, table="users")`` declares a table of them.
 
     ``shape_of="users"`` describes an older form of that table's documents, for a migration.
+    With ``undone=False`` an undo leaves the table as it is, unless it is named: what is written
+    there has happened, and does not happen again (docs/restore.md).
     """
 
     if TYPE_CHECKING:
@@ -132,7 +136,7 @@ class Document(
         by_creation_time: ClassVar[Index[()]]
 
         def __init_subclass__(  # type: ignore[explicit-override]
-            cls, *, table: str = "", shape_of: str = ""
+            cls, *, table: str = "", shape_of: str = "", undone: bool = True
         ) -> None: ...
 
     else:
@@ -192,6 +196,12 @@ def indexes_of(cls: type[Document]) -> Mapping[str, tuple[str, ...]]:
     """Return the declared indexes: wire paths by name, creation time left out."""
     indexes: Mapping[str, tuple[str, ...]] = getattr(cls, "__indexes__", _NO_INDEXES)
     return indexes
+
+
+def is_undone(cls: type[Document]) -> bool:
+    """Tell whether an undo that names no tables changes that of a document class."""
+    undone: bool = getattr(cls, "__undone__", True)
+    return undone
 
 
 def table_name(cls: type[Document]) -> str:

@@ -58,6 +58,15 @@ def pages(ctx: QueryCtx, spec: Any, pagination_opts: PaginationOptions) -> Page[
     return found.map(lambda thing: thing.ref)
 
 
+@query
+def whole(ctx: QueryCtx) -> list[Any]:
+    """Read everything: in order of creation, and by each index; and count it."""
+    db = ctx.db.unrestricted
+    things = [[t.id, t.creation_time, _shown(t)] for t in db.query(Thing)]
+    orders: list[Any] = [[t.ref for t in db.query(by)] for by in (Thing.by_a, Thing.by_ab)]
+    return [things, *orders, db.query(Thing).count(), db.query(Thing.by_a).count()]
+
+
 @mutation
 def clear(ctx: MutationCtx) -> None:
     """Delete everything."""
