@@ -63,6 +63,10 @@ token: $(VENV)/.local-ready ## Print a token of the local server: make -s token 
 audit-verify: $(VENV)/.local-ready ## Walk along the audit's chain of the running server; ARGS='--anchor 57:3b1f…'
 	@$(SETTINGS) exec $(BIN)/python -m local.audit $(ARGS)
 
+.PHONY: undo
+undo: $(VENV)/.local-ready ## Undo what was committed since some moment; ARGS='plan --time 2026-01-31T12:00:00Z', then ARGS=apply
+	@$(SETTINGS) exec $(BIN)/python -m local.undo $(ARGS)
+
 .PHONY: secret-key
 secret-key: $(VENV)/.local-ready ## Add a key that this machine's secrets are sealed with from now on
 	@$(SETTINGS) exec $(BIN)/python -m local.secret_keys

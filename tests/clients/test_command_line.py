@@ -15,6 +15,7 @@ import pytest
 from chalicelib.engine.functions.declarations import declarations
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.spec import function_spec
+from chalicelib.engine.log import ORIGIN
 from tests.clients.driver import HERE
 from tests.clients.local_server import LocalServer
 
@@ -104,6 +105,16 @@ def test_a_function_that_is_not_there_is_answered_with_those_that_are(
     assert ran.returncode != 0
     assert "Could not find function for 'places:nothing'" in ran.stderr
     assert "admin/visitors:invite" in ran.stderr
+
+
+def test_an_undo_is_planned_by_the_stock_command(project: Path, atlas: LocalServer) -> None:
+    key = admin_key(atlas)
+    refused = convex(project, atlas, key, "run", "_system/undo:plan", '{"ts": 1}')
+    ran = convex(project, atlas, key, "run", "_system/undo:plan", f'{{"ts": {ORIGIN}}}')
+
+    assert "the log does not hold 1: it reaches from" in refused.stderr
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["tables"] == ["places", "visitors"]
 
 
 def test_the_server_keeps_the_declarations_where_it_is_told_to(atlas: LocalServer) -> None:

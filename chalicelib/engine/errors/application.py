@@ -37,10 +37,8 @@ class ValidationFailed(AppError):
     code = "VALIDATION_ERROR"
 
 
-class UndoRefused(AppError):
-    """The deployment cannot go back as it was asked to; nothing was written."""
-
-    code = "UndoRefused"
+class UndoRefused(Conflict):
+    """The deployment cannot go back as it was asked to; nothing was written, details say why."""
 
 
 class RateLimited(AppError):

@@ -11,7 +11,7 @@ from chalicelib.geoflow.schema.users import is_permitted
 AccessKind = Literal["secret.use", "export", "download", "admin.read"]
 
 
-class SensitiveAccess(Document, table="sensitiveAccesses"):
+class SensitiveAccess(Document, table="sensitiveAccesses", undone=False):
     """That somebody read something; who, and from where, is in the entry of the log.
 
     It stands here until the audit has taken it over. ``table`` and ``document`` name what was

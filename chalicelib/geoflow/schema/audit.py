@@ -14,7 +14,7 @@ AuditVia = Literal["user", "nobody", "admin key", "system"]
 """Who called: somebody signed in or not, who runs the deployment, or a job of the backend."""
 
 
-class AuditEvent(Document, table="auditEvents"):
+class AuditEvent(Document, table="auditEvents", undone=False):
     """One change of one document, or one reading of something sensitive.
 
     ``seq`` counts from 1. ``time`` is when it was committed, ms since the Unix epoch, and
@@ -56,7 +56,7 @@ class AuditEvent(Document, table="auditEvents"):
         return False
 
 
-class AuditHead(Document, table="auditHeads"):
+class AuditHead(Document, table="auditHeads", undone=False):
     """Where the chain ends, and where it begins: its only document.
 
     The last event is ``seq`` with ``hash``; the last of those that were removed for their age

@@ -7,7 +7,7 @@ from chalicelib.geoflow.schema.fields import Key
 from chalicelib.geoflow.schema.workflows import Workflow, may
 
 
-class ExecutionDay(Document, table="executionDays"):
+class ExecutionDay(Document, table="executionDays", undone=False):
     """How many runs of a workflow finished on one day, and how long they took.
 
     ``day`` is a date in UTC such as "2026-11-25". ``durations`` is a sketch of how long those

@@ -25,7 +25,7 @@ class NodeState(Struct):
     message: Message | None = None
 
 
-class Execution(Document, table="executions"):
+class Execution(Document, table="executions", undone=False):
     """One run of one version of a workflow.
 
     ``owner`` is who started it. ``worker_id`` is the worker that has it, or had it last, and

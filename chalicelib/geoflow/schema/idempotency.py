@@ -7,7 +7,7 @@ from typing import Literal
 from chalicelib.engine.server import Document, index, indexed
 
 
-class KeptRequest(Document, table="keptRequests"):
+class KeptRequest(Document, table="keptRequests", undone=False):
     """A request that came with an ``Idempotency-Key``; no client reads this table.
 
     ``digest`` names caller and key, ``fingerprint`` is of all that the request says. ``data`` is

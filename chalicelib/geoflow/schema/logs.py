@@ -12,7 +12,7 @@ from chalicelib.geoflow.schema.users import is_permitted
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class ExecutionLog(Document, table="executionLogs"):
+class ExecutionLog(Document, table="executionLogs", undone=False):
     """One line of the log of a run, in the order in which they came.
 
     ``time`` is when it happened, by the clock of whoever says so; ``attempt`` which worker

@@ -76,7 +76,7 @@ class DeliveryAttempt(Struct):
     error: Message | None
 
 
-class WebhookDelivery(Document, table="webhookDeliveries"):
+class WebhookDelivery(Document, table="webhookDeliveries", undone=False):
     """One event on its way to one webhook.
 
     ``event_id`` is the same for all who are told of an event, and for replays. Until

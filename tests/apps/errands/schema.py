@@ -20,7 +20,7 @@ class Note(Document, table="notes"):
     can_write = can_read
 
 
-class Secret(Document, table="secrets"):
-    """A table that is closed to public functions."""
+class Secret(Document, table="secrets", undone=False):
+    """A table that is closed to public functions, and that undos leave alone."""
 
     text: str
