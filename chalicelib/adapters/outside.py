@@ -96,9 +96,9 @@ class HttpOutside(Outside):
     def _target(self, url: str) -> _Target:
         parts, host, port = self._parsed(url)
         addresses = _looked_up(host, port)
-        refused = next((a for a in addresses if not self._allowed(ip_address(a))), None)
-        if refused is not None:
-            raise AddressRefused(f"{host} is at {refused}, which is not public")
+        if not all(self._allowed(ip_address(address)) for address in addresses):
+            # Which one is not said: it would tell what names mean in one's own network.
+            raise AddressRefused(f"{host} has an address that is not public")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return _Target(parts.scheme, host, port, path, addresses)
 

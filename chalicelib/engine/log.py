@@ -106,8 +106,12 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
 
 
 def origin_of(address: str | None, agent: str | None) -> Origin:
-    """Return the origin of a call; None is what nobody said."""
-    return Origin(address or "", (agent or "")[:MAX_AGENT_CHARS])
+    """Return the origin of a call; None is what nobody said.
+
+    What cannot be printed is left out: clients write what they want there.
+    """
+    told = "".join(filter(str.isprintable, (agent or "")[:MAX_AGENT_CHARS]))
+    return Origin(address or "", told)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):

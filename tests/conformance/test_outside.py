@@ -208,9 +208,11 @@ class TestAddresses:
 
         with (
             patch("socket.getaddrinfo", return_value=found),
-            pytest.raises(AddressRefused, match=r"10\.0\.0\.7"),
+            pytest.raises(AddressRefused) as refused,
         ):
             HttpOutside().check("https://two.example/")
+
+        assert "10.0.0.7" not in str(refused.value)
 
     def test_are_looked_up_once_so_that_a_second_answer_changes_nothing(
         self, receiver: Receiver

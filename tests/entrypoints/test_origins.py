@@ -49,6 +49,15 @@ def test_a_call_over_http(place: Place) -> None:
     assert newest(place).origin == Origin("203.0.113.7", "curl/8")
 
 
+@pytest.mark.parametrize("agent", ["a\ud800b", "a\x00\nb", "a\x1b\u202eb"])
+def test_what_cannot_be_printed_is_left_out(place: Place, agent: str) -> None:
+    body = {"path": "items:add", "args": ARGS, "format": "json"}
+
+    post(place, "/api/mutation", body, **{"user-agent": agent})
+
+    assert newest(place).origin == Origin("203.0.113.7", "ab")
+
+
 def test_what_a_client_calls_itself_is_cut(place: Place) -> None:
     body = {"path": "items:add", "args": ARGS, "format": "json"}
 
