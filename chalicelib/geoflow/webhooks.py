@@ -16,39 +16,35 @@ from chalicelib.engine.server import (
     Conflict,
     Id,
     MutationCtx,
-    NotFound,
     Page,
     PaginationOptions,
     QueryCtx,
-    RateLimited,
     RequestFailed,
     Struct,
     Unset,
     ValidationFailed,
     action,
-    internal_mutation,
     mutation,
     query,
 )
+from chalicelib.geoflow import webhook_changes
 from chalicelib.geoflow.deliveries import new_event_id, queue, queue_again, remove_all
-from chalicelib.geoflow.limits import MAX_LISTED, MAX_WEBHOOKS_PER_USER, SEALING_MS
+from chalicelib.geoflow.limits import MAX_LISTED
 from chalicelib.geoflow.schema import (
     Credential,
     DeliveryStatus,
     Events,
     Name,
-    Permission,
     User,
     Webhook,
     WebhookDelivery,
     WebhookEvent,
     WebhookUrl,
     caller,
-    relation_to_owner,
     require_permission,
 )
-from chalicelib.geoflow.secrets import SealedSecret, seal
-from chalicelib.geoflow.users import current_user
+from chalicelib.geoflow.secrets import seal
+from chalicelib.geoflow.webhook_changes import checked_webhook, is_sealed
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what a secret begins with
 _SECRET_BYTES: Final = 32
@@ -77,20 +73,13 @@ class Made(Struct):
     secret: str
 
 
-class Reserved(Struct):
-    """A webhook that waits for its secret."""
-
-    webhook_id: Id[Webhook]
-    owner: Id[User]
-
-
 @query
 def list_(ctx: QueryCtx) -> list[WebhookInfo]:
     """Return the caller's webhooks, newest first."""
     me = _reader(ctx)
     if me is None:
         return []
-    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(_is_sealed)
+    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(is_sealed)
     return [_info(each) for each in mine.take(MAX_LISTED)]
 
 
@@ -100,7 +89,7 @@ def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[Webhook
     me = _reader(ctx)
     if me is None:
         return Page(page=[], is_done=True, continue_cursor="")
-    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(_is_sealed)
+    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(is_sealed)
     return mine.paginate(pagination_opts).map(_info)
 
 
@@ -108,7 +97,7 @@ def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[Webhook
 def get(ctx: QueryCtx, webhook_id: Id[Webhook]) -> WebhookInfo | None:
     """Return what is known of a webhook; null if there is none that the caller may see."""
     found = ctx.db.get(webhook_id)
-    return None if found is None or not _is_sealed(found) else _info(found)
+    return None if found is None or not is_sealed(found) else _info(found)
 
 
 @action
@@ -128,10 +117,10 @@ def create(
         ValidationFailed: requests are not sent to such an address; the message says why.
     """
     _check_address(ctx, url)
-    reserved = ctx.run_mutation(reserve, name, url, events, credential_id)
+    reserved = ctx.run_mutation(webhook_changes.reserve, name, url, events, credential_id)
     secret = _new_secret()
     sealed = seal(ctx, "webhook", reserved.owner, reserved.webhook_id, secret)
-    ctx.run_mutation(keep, reserved.webhook_id, sealed)
+    ctx.run_mutation(webhook_changes.keep, reserved.webhook_id, sealed)
     return Made(webhook_id=reserved.webhook_id, secret=secret)
 
 
@@ -152,7 +141,7 @@ def update(
     """
     if url is not UNSET:
         _check_address(ctx, url)
-    ctx.run_mutation(change, webhook_id, name, url, events, credential_id)
+    ctx.run_mutation(webhook_changes.change, webhook_id, name, url, events, credential_id)
 
 
 @action
@@ -163,30 +152,32 @@ def rotate_secret(ctx: ActionCtx, webhook_id: Id[Webhook]) -> Made:
         NotFound: there is no webhook that the caller may see.
         Forbidden: the caller may see it, and no more.
     """
-    owner = ctx.run_mutation(check_change, webhook_id)
+    owner = ctx.run_mutation(webhook_changes.check_change, webhook_id)
     secret = _new_secret()
-    ctx.run_mutation(keep, webhook_id, seal(ctx, "webhook", owner, webhook_id, secret))
+    ctx.run_mutation(
+        webhook_changes.keep, webhook_id, seal(ctx, "webhook", owner, webhook_id, secret)
+    )
     return Made(webhook_id=webhook_id, secret=secret)
 
 
 @mutation
 def enable(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
     """Tell a webhook of events again; it is as if it had never failed."""
-    _checked(ctx, "webhooks.change", webhook_id)
+    checked_webhook(ctx, "webhooks.change", webhook_id)
     ctx.db.patch(webhook_id, enabled=True, failing_since=None, disabled_reason=None)
 
 
 @mutation
 def disable(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
     """Tell a webhook of nothing until it is enabled; what is under way is cancelled."""
-    _checked(ctx, "webhooks.change", webhook_id)
+    checked_webhook(ctx, "webhooks.change", webhook_id)
     ctx.db.patch(webhook_id, enabled=False)
 
 
 @mutation
 def remove(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
     """Remove a webhook for good, with its deliveries."""
-    _checked(ctx, "webhooks.remove", webhook_id)
+    checked_webhook(ctx, "webhooks.remove", webhook_id)
     ctx.db.delete(webhook_id)
     ctx.scheduler.run_after(0, remove_all, webhook_id)
 
@@ -198,7 +189,7 @@ def send_test(ctx: MutationCtx, webhook_id: Id[Webhook]) -> Id[WebhookDelivery]:
     Raises:
         Conflict: the webhook is disabled.
     """
-    webhook = _enabled(_checked(ctx, "webhooks.change", webhook_id))
+    webhook = _enabled(checked_webhook(ctx, "webhooks.change", webhook_id))
     return queue(ctx, webhook, "test", new_event_id(ctx), {"webhookId": webhook_id})
 
 
@@ -241,88 +232,10 @@ def replay(ctx: MutationCtx, delivery_id: Id[WebhookDelivery]) -> Id[WebhookDeli
     """
     ctx.auth.require()
     delivery = ctx.db.require(delivery_id)
-    webhook = _enabled(_checked(ctx, "webhooks.change", delivery.webhook_id))
+    webhook = _enabled(checked_webhook(ctx, "webhooks.change", delivery.webhook_id))
     if delivery.status == "pending":
         raise Conflict("this delivery is still being tried", status=delivery.status)
     return queue_again(ctx, webhook, delivery)
-
-
-@internal_mutation
-def reserve(
-    ctx: MutationCtx,
-    name: Name,
-    url: WebhookUrl,
-    events: Events,
-    credential_id: Id[Credential] | None,
-) -> Reserved:
-    """Make a webhook that has no secret yet: the secret is bound to its id."""
-    me = current_user(ctx)
-    require_permission(ctx, "webhooks.create", "none")
-    _check_credential(ctx, me.id, credential_id)
-    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).take(MAX_WEBHOOKS_PER_USER)
-    if len(mine) == MAX_WEBHOOKS_PER_USER:
-        raise RateLimited(
-            f"you have {MAX_WEBHOOKS_PER_USER} webhooks: remove one first",
-            limit=MAX_WEBHOOKS_PER_USER,
-        )
-    webhook = Webhook(
-        owner=me.id,
-        name=name,
-        url=url,
-        events=list(dict.fromkeys(events)),
-        credential_id=credential_id,
-    )
-    made = ctx.db.insert(webhook)
-    ctx.scheduler.run_after(SEALING_MS, drop, made)
-    return Reserved(webhook_id=made, owner=me.id)
-
-
-@internal_mutation
-def drop(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
-    """Remove a webhook whose secret never came: its action has died."""
-    found = ctx.db.get(webhook_id)
-    if found is not None and not _is_sealed(found):
-        ctx.db.delete(webhook_id)
-
-
-@internal_mutation
-def check_change(ctx: MutationCtx, webhook_id: Id[Webhook]) -> Id[User]:
-    """Return the owner of a webhook that the caller may change."""
-    return _checked(ctx, "webhooks.change", webhook_id).owner
-
-
-@internal_mutation
-def keep(ctx: MutationCtx, webhook_id: Id[Webhook], secret: SealedSecret) -> None:
-    """Keep a sealed secret."""
-    before = _checked(ctx, "webhooks.change", webhook_id)
-    with ctx.db.edit(webhook_id) as webhook:
-        webhook.sealed, webhook.key_id = secret.sealed, secret.key_id
-        webhook.rotated = ctx.now if _is_sealed(before) else None
-
-
-@internal_mutation
-def change(
-    ctx: MutationCtx,
-    webhook_id: Id[Webhook],
-    name: Name | Unset = UNSET,
-    url: WebhookUrl | Unset = UNSET,
-    events: Events | Unset = UNSET,
-    credential_id: Id[Credential] | Unset | None = UNSET,
-) -> None:
-    """Change what is given; the address was checked."""
-    found = _checked(ctx, "webhooks.change", webhook_id)
-    with ctx.db.edit(webhook_id) as webhook:
-        if name is not UNSET:
-            webhook.name = name
-        if url is not UNSET:
-            webhook.url, webhook.failing_since = url, None
-        if events is not UNSET:
-            webhook.events = list(dict.fromkeys(events))
-        if credential_id is not UNSET:
-            webhook.credential_id = credential_id
-        # Whoever says where it goes, too, decides what becomes of the secret.
-        if url is not UNSET or credential_id is not UNSET:
-            _check_credential(ctx, found.owner, webhook.credential_id)
 
 
 def _check_address(ctx: ActionCtx, url: str) -> None:
@@ -331,38 +244,6 @@ def _check_address(ctx: ActionCtx, url: str) -> None:
         ctx.outside.check(url)
     except (AddressRefused, RequestFailed) as error:
         raise ValidationFailed(str(error), field="url") from None
-
-
-def _check_credential(
-    ctx: MutationCtx, owner: Id[User], credential_id: Id[Credential] | None
-) -> None:
-    """Refuse a credential that is not the webhook's owner's, or not the caller's to use.
-
-    Not even an admin sends somebody else's secret somewhere, and an API key needs the scope.
-    """
-    if credential_id is None:
-        return
-    credential = ctx.db.unrestricted.get(credential_id)
-    if credential is None or credential.owner != owner:
-        raise NotFound("there is no such credential", credential=credential_id)
-    relation = relation_to_owner(ctx, credential.owner)
-    require_permission(ctx, "credentials.use", relation)
-
-
-def _checked(ctx: MutationCtx, permission: Permission, webhook_id: Id[Webhook]) -> Webhook:
-    """Return a webhook with which the caller may do that.
-
-    Raises:
-        Unauthenticated: nobody is signed in.
-        NotFound: there is none that the caller may see.
-        Forbidden: the caller may see it, and no more.
-    """
-    ctx.auth.require()
-    found = ctx.db.get(webhook_id)
-    if found is None or not found.can_read(ctx):
-        raise NotFound("there is no such webhook", webhook=webhook_id)
-    require_permission(ctx, permission, relation_to_owner(ctx, found.owner))
-    return found
 
 
 def _enabled(webhook: Webhook) -> Webhook:
@@ -379,10 +260,6 @@ def _reader(ctx: QueryCtx) -> User | None:
 
 def _new_secret() -> str:
     return SECRET_PREFIX + chance.token_urlsafe(_SECRET_BYTES)
-
-
-def _is_sealed(webhook: Webhook) -> bool:
-    return webhook.sealed is not None
 
 
 def _info(webhook: Webhook) -> WebhookInfo:

@@ -1,0 +1,152 @@
+"""What the actions of webhooks commit: see ``webhooks.py``, whose functions call these."""
+
+from __future__ import annotations
+
+from chalicelib.engine.server import (
+    UNSET,
+    Id,
+    MutationCtx,
+    NotFound,
+    RateLimited,
+    Struct,
+    Unset,
+    internal_mutation,
+)
+from chalicelib.geoflow.limits import MAX_WEBHOOKS_PER_USER, SEALING_MS
+from chalicelib.geoflow.schema import (
+    Credential,
+    Events,
+    Name,
+    Permission,
+    User,
+    Webhook,
+    WebhookUrl,
+    relation_to_owner,
+    require_permission,
+)
+from chalicelib.geoflow.secrets import SealedSecret
+from chalicelib.geoflow.users import current_user
+
+
+class Reserved(Struct):
+    """A webhook that waits for its secret."""
+
+    webhook_id: Id[Webhook]
+    owner: Id[User]
+
+
+@internal_mutation
+def reserve(
+    ctx: MutationCtx,
+    name: Name,
+    url: WebhookUrl,
+    events: Events,
+    credential_id: Id[Credential] | None,
+) -> Reserved:
+    """Make a webhook that has no secret yet: the secret is bound to its id."""
+    me = current_user(ctx)
+    require_permission(ctx, "webhooks.create", "none")
+    _check_credential(ctx, me.id, credential_id)
+    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).take(MAX_WEBHOOKS_PER_USER)
+    if len(mine) == MAX_WEBHOOKS_PER_USER:
+        raise RateLimited(
+            f"you have {MAX_WEBHOOKS_PER_USER} webhooks: remove one first",
+            limit=MAX_WEBHOOKS_PER_USER,
+        )
+    webhook = Webhook(
+        owner=me.id,
+        name=name,
+        url=url,
+        events=list(dict.fromkeys(events)),
+        credential_id=credential_id,
+    )
+    made = ctx.db.insert(webhook)
+    ctx.scheduler.run_after(SEALING_MS, drop, made)
+    return Reserved(webhook_id=made, owner=me.id)
+
+
+@internal_mutation
+def drop(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
+    """Remove a webhook whose secret never came: its action has died."""
+    found = ctx.db.get(webhook_id)
+    if found is not None and not is_sealed(found):
+        ctx.db.delete(webhook_id)
+
+
+@internal_mutation
+def check_change(ctx: MutationCtx, webhook_id: Id[Webhook]) -> Id[User]:
+    """Return the owner of a webhook that the caller may change."""
+    return checked_webhook(ctx, "webhooks.change", webhook_id).owner
+
+
+@internal_mutation
+def keep(ctx: MutationCtx, webhook_id: Id[Webhook], secret: SealedSecret) -> None:
+    """Keep a sealed secret."""
+    before = checked_webhook(ctx, "webhooks.change", webhook_id)
+    with ctx.db.edit(webhook_id) as webhook:
+        webhook.sealed, webhook.key_id = secret.sealed, secret.key_id
+        webhook.rotated = ctx.now if is_sealed(before) else None
+
+
+@internal_mutation
+def change(
+    ctx: MutationCtx,
+    webhook_id: Id[Webhook],
+    name: Name | Unset = UNSET,
+    url: WebhookUrl | Unset = UNSET,
+    events: Events | Unset = UNSET,
+    credential_id: Id[Credential] | Unset | None = UNSET,
+) -> None:
+    """Change what is given; the address was checked."""
+    found = checked_webhook(ctx, "webhooks.change", webhook_id)
+    with ctx.db.edit(webhook_id) as webhook:
+        if name is not UNSET:
+            webhook.name = name
+        if url is not UNSET:
+            webhook.url, webhook.failing_since = url, None
+        if events is not UNSET:
+            webhook.events = list(dict.fromkeys(events))
+        if credential_id is not UNSET:
+            webhook.credential_id = credential_id
+        # Whoever says where it goes, too, decides what becomes of the secret.
+        if url is not UNSET or credential_id is not UNSET:
+            _check_credential(ctx, found.owner, webhook.credential_id)
+
+
+def checked_webhook(
+    ctx: MutationCtx, permission: Permission, webhook_id: Id[Webhook]
+) -> Webhook:
+    """Return a webhook with which the caller may do that.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        NotFound: there is none that the caller may see.
+        Forbidden: the caller may see it, and no more.
+    """
+    ctx.auth.require()
+    found = ctx.db.get(webhook_id)
+    if found is None or not found.can_read(ctx):
+        raise NotFound("there is no such webhook", webhook=webhook_id)
+    require_permission(ctx, permission, relation_to_owner(ctx, found.owner))
+    return found
+
+
+def is_sealed(webhook: Webhook) -> bool:
+    """Tell whether a webhook has its secret; until then nobody sees it."""
+    return webhook.sealed is not None
+
+
+def _check_credential(
+    ctx: MutationCtx, owner: Id[User], credential_id: Id[Credential] | None
+) -> None:
+    """Refuse a credential that is not the webhook's owner's, or not the caller's to use.
+
+    Not even an admin sends somebody else's secret somewhere, and an API key needs the scope.
+    """
+    if credential_id is None:
+        return
+    credential = ctx.db.unrestricted.get(credential_id)
+    if credential is None or credential.owner != owner:
+        raise NotFound("there is no such credential", credential=credential_id)
+    relation = relation_to_owner(ctx, credential.owner)
+    require_permission(ctx, "credentials.use", relation)
