@@ -200,7 +200,9 @@ class Http:
         matching = [
             route
             for route in self.routes
-            if route.template.is_of_one_length and route.template.match(parts) is not None
+            if len(route.template.segments) == len(parts)
+            and route.template.is_of_one_length
+            and route.template.match(parts) is not None
         ]
         best = min((route.template.rank for route in matching), default=())
         return sorted(route.method for route in matching if route.template.rank == best)
