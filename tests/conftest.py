@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,10 +13,21 @@ from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.engine.persistence import Persistence
 from local.emulator import start_emulator
-from tests.conformance.stores import DynamoStore, MemoryStore, SqliteStore
+from tests.conformance.stores import (
+    DynamoStore,
+    MemoryStore,
+    SqliteStore,
+    let_go,
+    still_store,
+)
 
 PREFIX = "every-log-"
 ADAPTERS = ("memory", "sqlite", "dynamodb")
+SWIFT = ("memory", "sqlite", "still")
+"""The same three, DynamoDB's over tables in the process, which cost no more than memory."""
+
+EMULATE_ALL = bool(os.environ.get("GEOFLOW_TEST_DYNAMODB"))
+"""Whether every test of ``each_log`` is to run over the emulator of DynamoDB, too: minutes."""
 
 AnyStore = MemoryStore | SqliteStore | DynamoStore
 LogOf = Callable[[str], Persistence]
@@ -43,6 +55,22 @@ def every_log(request: pytest.FixtureRequest, log_of: LogOf) -> Persistence:
     return log_of(request.param)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test of ``each_log`` its adapters; those marked ``emulated``, the emulator too."""
+    if "each_log" in metafunc.fixturenames:
+        emulated = EMULATE_ALL or metafunc.definition.get_closest_marker("emulated")
+        adapters = (*SWIFT, "dynamodb") if emulated else SWIFT
+        metafunc.parametrize("each_log", adapters, indirect=True)
+
+
+@pytest.fixture
+def each_log(request: pytest.FixtureRequest, log_of: LogOf) -> Iterator[Persistence]:
+    """An empty log of each adapter, for suites that are too long for the emulator."""
+    log = log_of(request.param)
+    yield log
+    let_go(log)
+
+
 @contextmanager
 def _opened(adapter: str, directory: Path) -> Iterator[AnyStore]:
     match adapter:
@@ -52,6 +80,8 @@ def _opened(adapter: str, directory: Path) -> Iterator[AnyStore]:
             opened = SqliteStore(directory)
             yield opened
             opened.close()
+        case "still":
+            yield still_store()
         case _:
             with start_emulator() as emulator:
                 client = DynamoClient(

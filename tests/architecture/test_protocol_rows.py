@@ -13,7 +13,13 @@ import pytest
 
 DOCS = Path("docs")
 WANTED = ("1", "3", "5", "7", "8")
-OVER_EVERY_ADAPTER = ("every_log", "log_of", "store: Store", "SqlitePersistence")
+OVER_EVERY_ADAPTER = (
+    "every_log",
+    "each_log",
+    "log_of",
+    "store: Store",
+    "SqlitePersistence",
+)
 """What stands in the file of a test that runs over every adapter, or drives one beside another."""
 
 

@@ -11,12 +11,18 @@ from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.engine.persistence import Persistence
 from local.emulator import Emulator, start_emulator
 from tests.conformance.ministack import start_ministack
-from tests.conformance.stores import DynamoStore, MemoryStore, SqliteStore, Store
+from tests.conformance.stores import (
+    DynamoStore,
+    MemoryStore,
+    SqliteStore,
+    Store,
+    still_store,
+)
 
 PREFIX = "conformance-"
 
 
-@pytest.fixture(params=["memory", "sqlite", "dynamodb", "ministack"])
+@pytest.fixture(params=["memory", "sqlite", "still", "dynamodb", "ministack"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     match request.param:
         case "memory":
@@ -25,6 +31,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             opened = SqliteStore(tmp_path)
             yield opened
             opened.close()
+        case "still":
+            yield still_store()
         case emulator:
             yield DynamoStore(request.getfixturevalue(emulator))
 

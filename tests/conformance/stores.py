@@ -1,7 +1,7 @@
 """The stores that the conformance suite runs over, each behind the same few handles."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
@@ -10,6 +10,7 @@ from chalicelib.adapters.memory.persistence import MemoryPersistence
 from chalicelib.adapters.sqlite.persistence import SqlitePersistence
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Persistence
+from tests.simulation.still import StillDynamo
 
 
 class Store(Protocol):
@@ -66,6 +67,8 @@ class SqliteStore:
 
 
 class DynamoStore:
+    """Over DynamoDB, or over what plays it: an emulator, or tables in the process."""
+
     can_tear = True
 
     def __init__(self, client: DynamoClient) -> None:
@@ -78,6 +81,18 @@ class DynamoStore:
     def again(self, persistence: Persistence) -> Persistence:
         assert isinstance(persistence, DynamoPersistence)
         return DynamoPersistence(self._client, persistence.log)
+
+
+def still_store() -> DynamoStore:
+    """The adapter of DynamoDB over tables in the process."""
+    client: Any = StillDynamo()
+    return DynamoStore(client)
+
+
+def let_go(log: Persistence) -> None:
+    """Close a log that holds a file open, and that nobody opens again."""
+    if isinstance(log, SqlitePersistence):
+        log.close()
 
 
 def write_log(persistence: Persistence, *entries: Entry) -> None:

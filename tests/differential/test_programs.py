@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,20 @@ from chalicelib.engine.persistence import Persistence
 from local.emulator import start_emulator
 from tests.clients.driver import drive
 from tests.differential.programs import COMPARISONS, Performer, Program, program
+from tests.simulation.still import still_log
 from tests.trial import Trial
 
 MORE = int(os.environ.get("GEOFLOW_PROGRAMS", "0"))
 """Programs to run beyond the usual number."""
 
 APP = ("tests.apps.programs",)
+
+PROGRAMS_OF_A_LOG = 20
+"""Programs after which another log is begun.
+
+A log keeps the tombstones of all that programs have deleted, and an emulator looks at every
+item of a partition in each of its queries: with one log, a thousand programs take hours.
+"""
 
 
 def performer(persistence: Persistence | None = None) -> Performer:
@@ -62,11 +71,22 @@ def test_dynamodb_answers_as_memory_does() -> None:
             "programs-", endpoint=emulator.endpoint, region=emulator.region
         )
         create_tables(client.raw, "programs-")
-        reference, other = performer(), performer(DynamoPersistence(client, "main"))
-
-        for seed, steps in programs(12):
-            assert other.perform(steps) == reference.perform(steps), f"program {seed}"
+        compare_on_logs(12, lambda log: DynamoPersistence(client, log))
         client.close()
+
+
+def test_dynamodbs_adapter_answers_as_memory_does_over_tables_in_the_process() -> None:
+    compare_on_logs(400, lambda _: still_log())
+
+
+def compare_on_logs(least: int, open_log: Callable[[str], Persistence]) -> None:
+    """Have programs answered by memory and by one log after another."""
+    names, reference, other = count(), performer(), performer()
+
+    for seed, steps in programs(least):
+        if seed % PROGRAMS_OF_A_LOG == 0:
+            other = performer(open_log(f"log-{next(names)}"))
+        assert other.perform(steps) == reference.perform(steps), f"program {seed}"
 
 
 @pytest.mark.clients

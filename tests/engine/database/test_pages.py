@@ -13,6 +13,8 @@ from chalicelib.engine.errors import InvalidCursor, PaginationRefused
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.log import MAX_KEY_BYTES
 from chalicelib.engine.persistence import Persistence
+from tests.conformance.stores import let_go
+from tests.conftest import LogOf
 from tests.trial import Trial, value
 
 LISTS = ("tests.apps.lists",)
@@ -86,6 +88,7 @@ class Reader:
         return items, self.pages[-1].result["isDone"]
 
 
+Act = tuple[Any, ...]
 ACTS = st.one_of(
     st.tuples(st.just("add"), st.integers(0, 9)),
     st.tuples(st.just("remove"), st.integers(0, 99)),
@@ -96,43 +99,62 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
-@given(
-    st.lists(st.integers(0, 9), max_size=8),
-    st.lists(ACTS, max_size=25),
-    st.sampled_from(["asc", "desc"]),
-    st.sampled_from([1, 2]),
+@pytest.mark.parametrize(
+    ("adapter", "examples"),
+    [("memory", 120), ("sqlite", 40), ("still", 40), ("dynamodb", 2)],
 )
 def test_pages_show_the_sorted_set_under_any_interleaving_of_writes(
-    ranks: list[int], acts: list[tuple[Any, ...]], order: str, every: int
+    log_of: LogOf, adapter: str, examples: int
 ) -> None:
-    trial = Trial(packages=LISTS)
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        st.lists(st.integers(0, 9), max_size=8),
+        st.lists(ACTS, max_size=25),
+        st.sampled_from(["asc", "desc"]),
+        st.sampled_from([1, 2]),
+    )
+    def check(ranks: list[int], acts: list[Act], order: str, every: int) -> None:
+        log = log_of(adapter)
+        interleave(Trial(packages=LISTS, persistence=log), ranks, acts, order, every)
+        let_go(log)
+
+    check()
+
+
+def interleave(
+    trial: Trial, ranks: list[int], acts: list[Act], order: str, every: int
+) -> None:
+    """Write and read in turns; after each turn, what is shown is the sorted set's beginning."""
     held = {trial.mutate("lines:add", topic="l", rank=rank): rank for rank in ranks}
     reader = Reader(trial, "lines:page", topic="l", order=order, every=every)
-
     for act in acts:
-        match act:
-            case "add", rank:
-                held[trial.mutate("lines:add", topic="l", rank=rank)] = rank
-            case "remove", which if held:
-                trial.mutate("lines:remove", line=_nth(held, which))
-                held.pop(_nth(held, which))
-            case "move", which, rank if held:
-                held[_nth(held, which)] = rank
-                trial.mutate("lines:move", line=_nth(held, which), rank=rank)
-            case "more", count:
-                reader.more(count)
-            case "split", place:
-                reader.split(place)
-            case "apply", *_:
-                trial.tell()
-            case _:
-                pass  # there is nothing to remove or move
+        perform(act, trial, reader, held)
         items, complete = reader.look()
         shown = [item["_id"] for item in items]
         ids = [i for i in sorted(held, key=lambda i: (held[i], i)) if held[i] % every == 0]
         ids = ids if order == "asc" else ids[::-1]
         assert shown == (ids if complete else ids[: len(shown)])
+
+
+def perform(act: Act, trial: Trial, reader: Reader, held: dict[str, int]) -> None:
+    """Do one act, and keep in ``held`` what the list should be."""
+    match act:
+        case "add", rank:
+            held[trial.mutate("lines:add", topic="l", rank=rank)] = rank
+        case "remove", which if held:
+            trial.mutate("lines:remove", line=_nth(held, which))
+            held.pop(_nth(held, which))
+        case "move", which, rank if held:
+            held[_nth(held, which)] = rank
+            trial.mutate("lines:move", line=_nth(held, which), rank=rank)
+        case "more", count:
+            reader.more(count)
+        case "split", place:
+            reader.split(place)
+        case "apply", *_:
+            trial.tell()
+        case _:
+            pass  # there is nothing to remove or move
 
 
 def _nth(held: dict[str, int], which: int) -> str:

@@ -25,6 +25,7 @@ from chalicelib.engine.errors import (
 )
 from chalicelib.engine.functions.files import SWEPT_AT_ONCE, Files
 from chalicelib.engine.functions.storage import FileAccess
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.schema import Id, StoredFile
 from tests.apps.files import files
 from tests.backend import TestBackend
@@ -33,8 +34,8 @@ TEXT = b"some bytes"
 
 
 @pytest.fixture
-def backend() -> TestBackend:
-    return TestBackend("tests.apps.files")
+def backend(each_log: Persistence) -> TestBackend:
+    return TestBackend("tests.apps.files", persistence=each_log)
 
 
 def stored(backend: TestBackend, content: bytes = TEXT) -> Id[StoredFile]:
@@ -98,6 +99,7 @@ def faulty(backend: TestBackend) -> Faulty:
 
 
 class TestStore:
+    @pytest.mark.emulated
     def test_makes_a_document_of_exactly_the_documented_fields(
         self, backend: TestBackend
     ) -> None:
@@ -194,6 +196,7 @@ class TestDelete:
         backend.advance(minutes=2)
         assert (held(backend), unclaimed(backend)) == ([], [])
 
+    @pytest.mark.emulated
     def test_that_is_rolled_back_removes_nothing(self, backend: TestBackend) -> None:
         file = stored(backend)
 

@@ -14,6 +14,7 @@ from chalicelib.engine.errors import (
     WrongFunctionKind,
 )
 from chalicelib.engine.limits import MAX_JOB_DELAY_MS
+from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.server import Id, ScheduledFunction
 from tests.apps.errands import errands
 from tests.backend import Client, TestBackend
@@ -22,11 +23,11 @@ APP = "tests.apps.errands"
 
 
 @pytest.fixture
-def backend() -> TestBackend:
+def backend(each_log: Persistence) -> TestBackend:
     """A deployment of the errands, in which nothing was done yet."""
     errands.RUNS.clear()
     errands.FAILING.clear()
-    return TestBackend(APP)
+    return TestBackend(APP, persistence=each_log)
 
 
 def look(client: Client, job: Id[ScheduledFunction]) -> ScheduledFunction:
@@ -42,6 +43,7 @@ def kind(client: Client, job: Id[ScheduledFunction]) -> str:
 
 
 class TestAJobOfAMutation:
+    @pytest.mark.emulated
     def test_runs_at_its_time_and_not_before(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         alice.mutation(errands.later, "x", 90_000)
@@ -81,6 +83,7 @@ class TestAJobOfAMutation:
 
         assert (alice.query(errands.jobs), alice.query(errands.notes)) == ([], [])
 
+    @pytest.mark.emulated
     def test_looks_as_the_wire_has_it(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         job = alice.mutation(errands.later, "x", 1000)
@@ -185,6 +188,7 @@ def test_what_jobs_log_goes_to_the_servers_log(backend: TestBackend) -> None:
 
 
 class TestAnActionsJob:
+    @pytest.mark.emulated
     def test_runs_the_action_and_then_says_so(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         job = alice.mutation(errands.act_later, "x", 1000)
@@ -268,6 +272,7 @@ class TestAnActionsJob:
 
 
 class TestCancelling:
+    @pytest.mark.emulated
     def test_keeps_a_waiting_job_from_running(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         job = alice.mutation(errands.later, "x", 1000)
@@ -325,6 +330,7 @@ class TestCancelling:
 
 
 class TestLimits:
+    @pytest.mark.emulated
     def test_of_what_may_be_scheduled(self, backend: TestBackend) -> None:
         with pytest.raises(WrongFunctionKind, match="errands:notes is a query"):
             backend.system.mutation(errands.schedule, "notes", "x")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.engine.errors import ArgumentValidationError
+from chalicelib.engine.persistence import Persistence
 from tests.trial import Trial
 
 
 @pytest.fixture
-def trial() -> Trial:
-    return Trial(packages=("tests.apps.lists",))
+def trial(each_log: Persistence) -> Trial:
+    return Trial(packages=("tests.apps.lists",), persistence=each_log)
 
 
 def begun(trial: Trial) -> str:
@@ -28,6 +29,7 @@ class TestAnInnerMutation:
         assert told == {"inner": [50, 61], "between": [50, 61]}
         assert trial.query("lines:ranks", topic="l") == [50, 61, 70]
 
+    @pytest.mark.emulated
     def test_that_raises_leaves_nothing_and_takes_nothing_else_along(
         self, trial: Trial
     ) -> None:
@@ -44,6 +46,7 @@ class TestAnInnerMutation:
         assert trial.mutate("lines:nestDeep", topic="l", line=line) == [10, 20]
         assert trial.query("lines:ranks", topic="l") == [10, 20]
 
+    @pytest.mark.emulated
     def test_is_one_commit_with_the_one_around_it(self, trial: Trial) -> None:
         line = begun(trial)
         before = trial.engine.head()
@@ -60,6 +63,7 @@ class TestAnInnerMutation:
 
 
 class TestAnInnerQuery:
+    @pytest.mark.emulated
     def test_is_a_part_of_what_its_caller_read(self, trial: Trial) -> None:
         socket = trial.socket().begin().watch(0, "lines:total", topic="l")
         trial.tell()
