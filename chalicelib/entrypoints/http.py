@@ -192,8 +192,6 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         caller = _caller(deployment, request)
     except EngineError as error:
         caller = Unverified(error.told)
-    settings = deployment.settings
-    proxies = believed(settings.proxies, request.headers, settings.edge_secret)
     headers = {k: v for k, v in request.headers.items() if k != EDGE_HEADER}
     wanted = AppRequest(
         method=request.method,
@@ -203,7 +201,7 @@ def http_function(deployment: Deployment, request: Request) -> Response:
         body=request.body,
         url=address(request.path, request.query_string, headers),
         stream=request.stream,
-        source=source(request.peer, headers, proxies),
+        source=_source(deployment, request),
     )
     answered = deployment.backend.http(wanted, caller)
     return Response(
@@ -261,13 +259,19 @@ def _call(deployment: Deployment, request: Request, body: FunctionCall) -> Call:
         )
     if not body.path:
         raise BadJsonBody("`path` is missing: name a function, as in messages:list")
-    peer = source(request.peer, request.headers, deployment.settings.proxies)
     return Call(
         body.path,
         bytes(body.args),
         _caller(deployment, request),
-        origin=origin_of(peer, request.headers.get("user-agent")),
+        origin=origin_of(_source(deployment, request), request.headers.get("user-agent")),
     )
+
+
+def _source(deployment: Deployment, request: Request) -> str:
+    """The network address of the client; what a client writes itself is not believed."""
+    settings = deployment.settings
+    proxies = believed(settings.proxies, request.headers, settings.edge_secret)
+    return source(request.peer, request.headers, proxies)
 
 
 def _caller(deployment: Deployment, request: Request) -> Caller:

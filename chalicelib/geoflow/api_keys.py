@@ -68,6 +68,8 @@ PREFIX_CHARS: Final = len(KEY_PREFIX) + 8
 
 KEY_BYTES: Final = 32
 
+_MS: Final = 1000
+
 
 class NewApiKey(Struct):
     """A key that was just made. ``key`` is shown now, and never again."""
@@ -117,8 +119,8 @@ def create(
     Without a lifetime it holds until it is revoked.
 
     Raises:
-        Forbidden: it could do more than the caller, or is one of workers and the caller no
-            admin.
+        Forbidden: it could do more, or hold longer, than the key that makes it, or is one of
+            workers and the caller no admin.
         RateLimited: the caller has 100 keys.
         ValidationFailed: a scope is none.
     """
@@ -190,6 +192,7 @@ def add(
     me = current_user(ctx)
     require_permission(ctx, "apiKeys.create", "owner")
     _check_scopes(ctx, scopes)
+    _check_end(ctx, expires)
     mine = ctx.db.unrestricted.query(ApiKey.by_owner.eq(me.id))
     if len(mine.take(MAX_KEYS_PER_USER)) == MAX_KEYS_PER_USER:
         raise RateLimited(
@@ -276,7 +279,8 @@ def _identity(found: Holder) -> Identity:
         "name": found.name,
         SCOPES_CLAIM: found.scopes,
     }
-    return Identity(issuer, subject, found.token_identifier, attributes)
+    end_s = None if found.expires is None else found.expires / _MS
+    return Identity(issuer, subject, found.token_identifier, attributes, end_s)
 
 
 def _check_scopes(ctx: MutationCtx, scopes: Sequence[str]) -> None:
@@ -294,6 +298,18 @@ def _check_scopes(ctx: MutationCtx, scopes: Sequence[str]) -> None:
         )
     if WORKERS_SCOPE in scopes and role_of(ctx) != "admin":
         raise Forbidden("only admins make keys for workers", scope=WORKERS_SCOPE)
+
+
+def _check_end(ctx: MutationCtx, expires: float | None) -> None:
+    """Refuse a key that a key makes to outlive it: whoever found it would have it for good."""
+    maker = ctx.auth.require()
+    if SCOPES_CLAIM not in maker.attributes or maker.expires_at is None:
+        return
+    if expires is None or expires / _MS > maker.expires_at:
+        raise Forbidden(
+            "an API key makes no keys that hold longer than it",
+            expires=maker.expires_at * _MS,
+        )
 
 
 def _checked(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> ApiKey:

@@ -6,11 +6,12 @@ and the log is trimmed no further than the audit has come.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from chalicelib.engine.server import (
     Change,
     Committed,
+    Meta,
     MutationCtx,
     Page,
     PaginationOptions,
@@ -26,6 +27,7 @@ from chalicelib.geoflow.limits import (
     AUDIT_KEPT_MS,
     AUDITED_AT_ONCE,
     ENTRIES_AT_ONCE,
+    MAX_MOMENT_MS,
     REMOVED_AT_ONCE,
 )
 from chalicelib.geoflow.model.audit_chain import FACTS, GENESIS, link
@@ -42,6 +44,9 @@ from chalicelib.geoflow.schema import (
 FOLLOWER: Final = "audit"
 _ACCESSES: Final = "sensitiveAccesses"
 
+Moment = Annotated[float, Meta(ge=0, le=MAX_MOMENT_MS)]
+"""A time in ms since the Unix epoch."""
+
 
 class Chain(Struct):
     """Where the chain begins and ends: see :class:`AuditHead`."""
@@ -57,8 +62,8 @@ def by_document(
     ctx: QueryCtx,
     document: str,
     pagination_opts: PaginationOptions,
-    since: float = 0,
-    until: float | None = None,
+    since: Moment = 0,
+    until: Moment | None = None,
 ) -> Page[AuditEvent]:
     """Return what happened to a document, newest first, as an admin.
 
@@ -72,8 +77,8 @@ def by_actor(
     ctx: QueryCtx,
     actor: str | None,
     pagination_opts: PaginationOptions,
-    since: float = 0,
-    until: float | None = None,
+    since: Moment = 0,
+    until: Moment | None = None,
 ) -> Page[AuditEvent]:
     """Return what somebody did, by token identifier, newest first, as an admin.
 
@@ -86,8 +91,8 @@ def by_actor(
 def by_time(
     ctx: QueryCtx,
     pagination_opts: PaginationOptions,
-    since: float = 0,
-    until: float | None = None,
+    since: Moment = 0,
+    until: Moment | None = None,
 ) -> Page[AuditEvent]:
     """Return what happened, newest first, as an admin."""
     return _page(ctx, AuditEvent.by_time, pagination_opts, since, until)

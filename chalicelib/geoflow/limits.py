@@ -280,6 +280,12 @@ MAX_AUDITED_CHARS: Final = 2000
 AUDIT_KEPT_MS: Final = 400 * 24 * 3600 * 1000
 """How long events are kept, in milliseconds: a year, and time to look back at it."""
 
+MAX_MOMENT_MS: Final = 8.64e15
+"""Latest time that the audit is asked for, in milliseconds since the Unix epoch.
+
+Source: ECMA-262, the last moment that a Date can be.
+"""
+
 MAX_ANSWER_BYTES: Final = 4 << 20
 """Longest answer that is a page of several documents, in bytes of JSON.
 

@@ -26,6 +26,7 @@ from chalicelib.geoflow.events import emit_user
 from chalicelib.geoflow.limits import MAX_NAME_CHARS, MAX_URL_CHARS
 from chalicelib.geoflow.model.names import has_text
 from chalicelib.geoflow.schema import (
+    SCOPES_CLAIM,
     Name,
     Preferences,
     Role,
@@ -48,7 +49,10 @@ def ensure(ctx: MutationCtx) -> Id[User]:
 
     What the token says of the caller's email is kept up to date by it.
     """
-    me, seen = current_user(ctx), _user_of(ctx.auth.require())
+    me, identity = current_user(ctx), ctx.auth.require()
+    if SCOPES_CLAIM in identity.attributes:
+        return me.id  # an API key says nothing of an email
+    seen = _user_of(identity)
     ctx.db.unrestricted.patch(me.id, email=seen.email, verified_email=seen.verified_email)
     return me.id
 

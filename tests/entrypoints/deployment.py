@@ -66,6 +66,7 @@ class Place:
         machine: Machine | None = None,
         outside: Literal["public", "loopback"] = "public",
         log_level: Literal["DEBUG", "INFO"] = "INFO",
+        edge_secret: str = "",
     ) -> None:
         self.sockets = LimitedSockets(128 * 1024)
         self.clock = VirtualClock()
@@ -82,6 +83,8 @@ class Place:
             log_retention_days=log_retention_days,
             outside=outside,
             log_level=log_level,
+            proxies=1 if edge_secret else 0,
+            edge_secret=edge_secret,
         )
         self.sessions = MemorySessions()
         self.persistence = persistence or MemoryPersistence()

@@ -74,6 +74,21 @@ def test_the_holder_of_the_admin_key(place: Place) -> None:
     assert newest(place).origin == Origin("203.0.113.7", "", is_admin=True)
 
 
+@pytest.mark.parametrize(
+    ("shown", "address"), [("e" * 32, "192.0.2.7"), ("", "203.0.113.7")]
+)
+def test_a_call_that_did_not_come_by_the_edge_is_not_believed_whom_it_names(
+    shown: str, address: str
+) -> None:
+    place = Place(edge_secret="e" * 32)
+    body = {"path": "items:add", "args": ARGS, "format": "json"}
+    hops = {"x-forwarded-for": "192.0.2.7, 203.0.113.7", "x-geoflow-edge": shown}
+
+    post(place, "/api/mutation", body, **hops)
+
+    assert newest(place).origin == Origin(address, "")
+
+
 @pytest.mark.parametrize("kind", ["Mutation", "Action"])
 def test_a_call_over_a_socket(place: Place, kind: str) -> None:
     path = {"Mutation": "items:add", "Action": "calls:run"}[kind]

@@ -177,6 +177,18 @@ class TestAKeyThatDoesNotHold:
 
         assert [asked(backend, key.key).status for key in (removed, orphan)] == [401, 401]
 
+    def test_is_not_told_from_one_that_does_by_preflights(
+        self, backend: TestBackend
+    ) -> None:
+        new = made(backend.as_user("alice"))
+
+        answers = [asked(backend, key, "OPTIONS") for key in (new.key, "gf_wrong")]
+
+        assert [answer.status for answer in answers] == [204, 204]
+        info = backend.as_user("alice").query(api_keys.get, new.api_key_id)
+        assert info is not None
+        assert info.last_used is None
+
     def test_is_refused_beside_a_token(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         headers = {"X-API-Key": made(alice).key, "Authorization": "Bearer x"}
@@ -267,6 +279,35 @@ class TestScopes:
         assert refusal(more)[:2] == (403, "AUTHORIZATION_ERROR")
         assert json.loads(more.body)["error"]["details"] == {"missing": [WRITE]}
         assert fewer.status == 201
+
+    def test_to_change_workflows_publish_them(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        workflow = alice.mutation(workflows.create, "LIDAR")
+
+        response = asked(
+            backend, made(alice, WRITE).key, "POST", f"/api/workflows/{workflow}/versions"
+        )
+
+        assert (response.status, json.loads(response.body)["data"]) == (201, 1)
+
+
+class TestAKeyThatMakesKeys:
+    @pytest.mark.parametrize(("days", "status"), [(None, 403), (10, 403), (9, 201)])
+    def test_makes_none_that_outlive_it(
+        self, backend: TestBackend, days: int | None, status: int
+    ) -> None:
+        key = made(backend.as_user("alice"), "apiKeys:write", lifetime_days=10).key
+        body = {"name": "more", "scopes": ["apiKeys:write"], "lifetimeDays": days}
+
+        response = asked(backend, key, "POST", "/api/keys", json=body)
+
+        assert response.status == status
+
+    def test_and_holds_for_good_may_make_any(self, backend: TestBackend) -> None:
+        key = made(backend.as_user("alice"), "apiKeys:write").key
+        body = {"name": "more", "scopes": ["apiKeys:write"]}
+
+        assert asked(backend, key, "POST", "/api/keys", json=body).status == 201
 
 
 class TestUse:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chalicelib.engine.database.history import followed_up_to
-from chalicelib.engine.errors import Forbidden, Unauthenticated
+from chalicelib.engine.errors import ArgumentValidationError, Forbidden, Unauthenticated
 from chalicelib.engine.server import PaginationOptions
 from chalicelib.geoflow import accesses, audit, credentials, executions, users, workflows
 from chalicelib.geoflow.limits import AUDIT_KEPT_MS
@@ -242,6 +242,15 @@ class TestQueries:
         assert {e.actor for e in by_actor} == {actor}
         assert by_time[-1] == by_document[0]
         assert root.query(audit.head).seq == max(e.seq for e in by_time)
+
+    @pytest.mark.parametrize("time", [float("nan"), float("inf"), -1.0, 1e300])
+    def test_take_times_that_can_be(self, backend: TestBackend, time: float) -> None:
+        root = admin(backend)
+
+        with pytest.raises(ArgumentValidationError):
+            root.query(audit.by_time, PAGE, since=time)
+        with pytest.raises(ArgumentValidationError):
+            root.query(audit.by_time, PAGE, until=time)
 
     def test_are_for_admins_alone(self, backend: TestBackend) -> None:
         ann = backend.as_user("ann")

@@ -237,6 +237,17 @@ class TestABadRequest:
             (b"", "application/json", (400, "VALIDATION_ERROR")),
             (b"{}", "application/json", (400, "VALIDATION_ERROR")),
             (b'{"name": 1}', "application/json", (400, "VALIDATION_ERROR")),
+            (
+                b'{"name": 1%s}' % (b"0" * 400),
+                "application/json",
+                (400, "VALIDATION_ERROR"),
+            ),
+            (
+                b'{"name":"x","nodes":[{"id":"a","type":"t","position":{"x":-1%s,"y":0}}]}'
+                % (b"0" * 400),
+                "application/json",
+                (400, "VALIDATION_ERROR"),
+            ),
             (b'{"name": "x", "more": 1}', "application/json", (400, "VALIDATION_ERROR")),
             (
                 b'{"name": "' + b"x" * 201 + b'"}',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.engine.errors import FunctionNotFound, Unauthenticated
-from chalicelib.geoflow import users, workflows
+from chalicelib.geoflow import api_keys, users, workflows
 from chalicelib.geoflow.schema import Preferences
 from testing import TestBackend
 
@@ -36,6 +36,19 @@ class TestFirstSight:
         made = [who.mutation(users.ensure) for who in (alice, alice, bob)]
 
         assert made[0] == made[1] != made[2]
+
+    def test_an_api_key_says_nothing_of_an_email_and_removes_none(
+        self, backend: TestBackend
+    ) -> None:
+        alice = backend.as_user("alice", email="a@example.com", email_verified=True)
+        key = alice.action(api_keys.create, "ci", ["users:write"]).key
+
+        response = backend.nobody.http("POST", "/api/users/me", headers={"X-API-Key": key})
+
+        me = alice.query(users.me)
+        assert response.status == 200
+        assert me is not None
+        assert (me.email, me.verified_email) == ("a@example.com", "a@example.com")
 
     def test_a_token_without_a_name_still_names_somebody(
         self, backend: TestBackend

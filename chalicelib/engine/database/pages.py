@@ -42,12 +42,14 @@ class Place(msgspec.Struct, frozen=True):
 class Read(msgspec.Struct, frozen=True):
     """A document that a page has read; ``item`` is None if it is not shown.
 
-    ``key`` is its full key, ``size`` that of its image in bytes.
+    ``key`` is its full key, ``size`` that of its image in bytes. One that is ``hidden`` is
+    none that its reader may see: nothing of the page tells that it was there.
     """
 
     key: bytes
     size: int
     item: Any
+    hidden: bool = False
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -87,9 +89,11 @@ class Pages:
         limits = _Limits(
             _least(wanted.maximum_rows_read, rows, MAX_DOCUMENTS_READ),
             _least(wanted.maximum_bytes_read, size, MAX_BYTES_READ),
+            _least(None, rows, MAX_DOCUMENTS_READ),
+            _least(None, size, MAX_BYTES_READ),
         )
         if start is not None and start.key is None:
-            reading = _Reading([], [], Place(None))
+            reading = _Reading(Place(None))
         else:
             bounds = _between(source, start, end)
             reading = _read(source, bounds, end, wanted.num_items, limits)
@@ -146,58 +150,89 @@ class Pages:
 
 
 class _Limits(msgspec.Struct, frozen=True):
+    """What a page may read: of what is seen, as its reader wants it; and of all there is."""
+
     rows: int
     size: int
+    all_rows: int
+    all_size: int
 
 
 class _Reading(msgspec.Struct):
-    """What was read of a page, and where it ends."""
+    """What was read of a page, and where it ends: what may be seen, and all together."""
 
-    items: list[Any]
-    keys: list[bytes]
     end: Place
+    items: list[Any] = []
+    keys: list[bytes] = []
+    all_keys: list[bytes] = []
+    size: int = 0
+    all_size: int = 0
     status: PageStatus | None = None
+    is_spent: bool = False
 
     @property
     def middle(self) -> bytes | None:
-        """The key in the middle of what was read."""
-        return self.keys[(len(self.keys) - 1) // 2] if len(self.keys) > 1 else None
+        """The key in the middle of what was read; of what is hidden, only if it is very much."""
+        keys = self.all_keys if self.is_spent else self.keys
+        return keys[(len(keys) - 1) // 2] if len(keys) > 1 else None
+
+    def take(self, row: Read) -> None:
+        """Note a document that was read."""
+        self.all_keys.append(row.key)
+        self.all_size += row.size
+        if row.hidden:
+            return
+        self.keys.append(row.key)
+        self.size += row.size
+        if row.item is not None:
+            self.items.append(row.item)
 
 
 def _read(
     source: Source, bounds: Bounds, end: Place | None, count: int, limits: _Limits
 ) -> _Reading:
     """Read on until the page is full; with an ``end``, until there."""
-    reading, size = _Reading([], [], end or Place(None)), 0
+    reading = _Reading(end or Place(None))
     for row in source.read(bounds, count if end is None else None):
-        if end is not None and _is_full(reading, size, limits):
+        if end is not None and _has_no_room(reading, row, limits):
             reading.status = "SplitRequired"
-            return reading
-        reading.keys.append(row.key)
-        size += row.size
-        if row.item is not None:
-            reading.items.append(row.item)
-        if end is None and (len(reading.items) == count or _is_full(reading, size, limits)):
+            break
+        reading.take(row)
+        is_whole = len(reading.items) == count or _has_no_room(reading, row, limits)
+        if end is None and is_whole:
             reading.end = Place(row.key)
             break
-    if _is_long(reading, size, limits):
+    reading.is_spent = _is_read(reading, limits, SPLIT_RATIO)
+    if reading.status is None and _is_long(reading, limits):
         reading.status = "SplitRecommended"
     return reading
 
 
-def _is_full(reading: _Reading, size: int, limits: _Limits) -> bool:
-    return (
-        len(reading.items) >= MAX_ARRAY_ITEMS
-        or len(reading.keys) >= limits.rows
-        or size >= limits.size
+def _has_no_room(reading: _Reading, row: Read, limits: _Limits) -> bool:
+    """Tell whether a page is full; what is hidden fills it only up to what may be read at all."""
+    return _is_read(reading, limits) or (
+        not row.hidden
+        and (
+            len(reading.items) >= MAX_ARRAY_ITEMS
+            or len(reading.keys) >= limits.rows
+            or reading.size >= limits.size
+        )
     )
 
 
-def _is_long(reading: _Reading, size: int, limits: _Limits) -> bool:
+def _is_read(reading: _Reading, limits: _Limits, share: float = 1) -> bool:
     return (
-        len(reading.items) > MAX_ARRAY_ITEMS * SPLIT_RATIO
+        len(reading.all_keys) >= limits.all_rows * share
+        or reading.all_size >= limits.all_size * share
+    )
+
+
+def _is_long(reading: _Reading, limits: _Limits) -> bool:
+    return (
+        reading.is_spent
+        or len(reading.items) > MAX_ARRAY_ITEMS * SPLIT_RATIO
         or len(reading.keys) > limits.rows * SPLIT_RATIO
-        or size > limits.size * SPLIT_RATIO
+        or reading.size > limits.size * SPLIT_RATIO
     )
 
 

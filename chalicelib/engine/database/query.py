@@ -159,9 +159,9 @@ class Query(Generic[D]):
             image = row.image or b""
             target.transaction.remember(target.table, row.id, image)
             document = target.decoded(row.id, image)
-            shown = target.visible is None or target.visible(document)
-            shown = shown and all(holds(document) for holds in self._filters)
-            yield Read(key, len(image), document if shown else None)
+            seen = target.visible is None or target.visible(document)
+            shown = seen and all(holds(document) for holds in self._filters)
+            yield Read(key, len(image), document if shown else None, not seen)
 
     def _rows(self, bounds: Bounds, limit: int | None) -> Iterator[Keyed]:
         interval = widened(self._index_id, *bounds)

@@ -91,7 +91,8 @@ class HttpRunner:
     def _identified(
         self, route: Route, request: Request, caller: Caller, log: Log
     ) -> Caller:
-        if route.manners.authenticate is None:
+        # Preflights are not counted: what they show must not be tried out with them.
+        if route.manners.authenticate is None or request.method == "OPTIONS":
             return caller
         ctx = self._actions.context(caller, log, origin=_origin(request))
         return route.manners.authenticate(ctx, request) or caller

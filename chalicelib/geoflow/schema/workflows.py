@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from chalicelib.engine.server import (
     Document,
@@ -116,8 +116,11 @@ class WorkflowVersion(Document, table="workflowVersions"):
         return may(ctx, "workflows.read", self.workflow_id)
 
     def can_write(self, ctx: PolicyCtx) -> bool:
-        """Let whoever may run the workflow keep what is run."""
-        return may(ctx, "workflows.run", self.workflow_id)
+        """Let whoever may run the workflow keep what is run, and whoever may change it publish."""
+        return any(may(ctx, each, self.workflow_id) for each in _KEEPING)
+
+
+_KEEPING: Final[tuple[Permission, ...]] = ("workflows.run", "workflows.change")
 
 
 def relation_to(ctx: PolicyCtx, workflow: Workflow) -> Relation:

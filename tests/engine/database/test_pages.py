@@ -247,6 +247,25 @@ class TestAPage:
 
         assert [line["rank"] for line in page["page"]] == [0, 2]
 
+    @pytest.mark.parametrize("more", [{}, {"maximumRowsRead": 1}, {"maximumBytesRead": 1}])
+    def test_tells_nothing_of_what_its_reader_may_not_see(
+        self, trial: Trial, more: dict[str, Any]
+    ) -> None:
+        for rank in range(5):
+            trial.mutate("lines:add", topic="l", rank=rank, owner="ann")
+        end = trial.query("lines:page", topic="l", paginationOpts=options(1))
+
+        page = trial.query("lines:page", topic="l", paginationOpts=options(1, **more))
+        to_end = trial.query(
+            "lines:page",
+            topic="l",
+            paginationOpts=options(1, endCursor=end["continueCursor"], **more),
+        )
+
+        empty = {"page": [], "isDone": True, "splitCursor": None, "pageStatus": None}
+        for each in (end, page, to_end):
+            assert {name: each.get(name) for name in empty} == empty
+
     def test_keeps_its_cursors_when_its_items_are_changed(self, trial: Trial) -> None:
         trial.mutate("lines:addMany", topic="l", count=3, size=2)
 

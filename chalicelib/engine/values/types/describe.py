@@ -153,7 +153,7 @@ def _value_text(value: Value) -> str:
         case bool() | None:
             return msgspec.json.encode(value).decode()
         case int() | float():
-            return str(float(value))
+            return _number_text(value)
         case str():
             return msgspec.json.encode(value).decode()
         case bytes():
@@ -169,3 +169,10 @@ def _value_text(value: Value) -> str:
 
 def _name_text(name: str) -> str:
     return name if name.isidentifier() else msgspec.json.encode(name).decode()
+
+
+def _number_text(value: float) -> str:
+    try:
+        return str(float(value))
+    except OverflowError:
+        return "Infinity" if value > 0 else "-Infinity"  # as JavaScript reads it

@@ -75,7 +75,10 @@ class Judge:
         if type(value) not in _NUMBERS or not isinstance(value, int | float):
             raise self._mismatch(node, value, path)
         if not whole:
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise self._mismatch(node, value, path) from None
         if not (-MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER and value == int(value)):
             raise self._mismatch(node, value, path, _NOT_WHOLE)
         return int(value)
