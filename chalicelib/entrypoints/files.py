@@ -10,7 +10,7 @@ import msgspec
 
 from chalicelib.bootstrap import Deployment
 from chalicelib.engine.errors import EngineError, UploadRefused
-from chalicelib.engine.functions.deliveries import MAX_WHOLE_BYTES, Delivery, deliver
+from chalicelib.engine.functions.deliveries import MAX_WHOLE_BYTES, SAFE, Delivery, deliver
 from chalicelib.engine.functions.files import Announced
 from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.http_ranges import NotSatisfiable, Part, part_of
@@ -31,6 +31,13 @@ CACHE_CONTROL: Final = "private, max-age=2592000"
 
 LINK_CACHE_CONTROL: Final = "private, max-age=900"
 """How long a redirection may be kept: the link that it names is good for an hour."""
+
+_POLICY: Final = "Content-Security-Policy"
+"""Whoever may upload says the type, and on AWS pages of users have the same origin: no script
+of a file may run there."""
+
+_PDF: Final = "application/pdf"
+"""Shown by a viewer of the browser's own, which knows no policy and is shut out by one."""
 
 _KEY: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -177,9 +184,13 @@ def _headers(file: StoredFile, part: Part) -> dict[str, str]:
         "Content-Length": str(part.length),
         "Cache-Control": CACHE_CONTROL,
         "Accept-Ranges": "bytes",
+        "X-Content-Type-Options": SAFE["X-Content-Type-Options"],
     }
-    if not isinstance(file.content_type, Unset):
-        headers["Content-Type"] = file.content_type
+    kind = None if isinstance(file.content_type, Unset) else file.content_type
+    if kind is not None:
+        headers["Content-Type"] = kind
+    if kind != _PDF:
+        headers[_POLICY] = SAFE[_POLICY]
     if part.is_whole:
         headers["Digest"] = f"sha-256={file.sha256}"
     else:

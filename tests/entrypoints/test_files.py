@@ -272,7 +272,25 @@ class TestDownload:
             "cache-control": "private, max-age=2592000",
             "accept-ranges": "bytes",
             "digest": f"sha-256={DIGEST}",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; sandbox",
         }
+
+    @pytest.mark.parametrize(
+        ("kind", "is_bound"),
+        [
+            *(("text/html", True), ("image/svg+xml", True), (None, True)),
+            *(("Application/PDF; x=text/html", True), ("application/pdf", False)),
+        ],
+    )
+    def test_lets_no_script_of_a_file_run_here(
+        self, place: Place, ask: Ask, kind: str | None, is_bound: bool
+    ) -> None:
+        served = get(ask, uploaded(ask, b"<script>steal()</script>", kind))
+
+        policy = served.headers.get("content-security-policy", "")
+        assert served.headers["x-content-type-options"] == "nosniff"
+        assert ("sandbox" in policy.split("; ")) is is_bound
 
     def test_of_a_head_leaves_the_bytes_out(self, place: Place, ask: Ask) -> None:
         url = run("query", "url", file=uploaded(ask))
