@@ -15,7 +15,6 @@ from schemathesis import Case, CheckContext, Config, GenerationMode, Response
 from chalicelib import geoflow
 from chalicelib.geoflow.openapi import description
 from chalicelib.geoflow.rest import OPERATIONS
-from testing import TestBackend
 from tests.geoflow.wsgi import TOKEN, WsgiApp
 
 ASKED: Final = os.environ.get("GEOFLOW_SCHEMATHESIS_EXAMPLES")
@@ -53,8 +52,13 @@ CONFIG: Final = Config.from_dict(
     }
 )
 
-APP: Final = WsgiApp(TestBackend(geoflow))
+APP: Final = WsgiApp(geoflow)
 schema = schemathesis.openapi.from_wsgi("/api/openapi.json", APP, config=CONFIG)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    APP.begin_anew()
 
 
 @schemathesis.check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from types import ModuleType
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -22,9 +23,14 @@ _HEADER: Final = "HTTP_"
 class WsgiApp:
     """One backend; whoever shows :data:`TOKEN` is alice."""
 
-    def __init__(self, backend: TestBackend) -> None:
-        self._backend = backend
-        self._alice = backend.as_user("alice").caller
+    def __init__(self, *apps: ModuleType) -> None:
+        self._apps = apps
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything: what one test leaves behind is not for the next to find."""
+        self._backend = TestBackend(*self._apps)
+        self._alice = self._backend.as_user("alice").caller
 
     def __call__(
         self, environ: dict[str, Any], start: Callable[..., Any]

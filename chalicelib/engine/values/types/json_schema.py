@@ -24,8 +24,7 @@ VALUE: Final = "Value"
 """The name of the schema of any value."""
 
 FIELD_NAME: Final = {
-    "pattern": "^[ -#%-~][ -~]*$",
-    "minLength": 1,
+    "pattern": "^([ -#%-~][ -~]*)?$",
     "maxLength": MAX_FIELD_NAME_CHARS,
 }
 """Names of fields are printable ASCII, and begin with no ``$``."""
