@@ -103,6 +103,7 @@ class TestParameters:
             "a é/",
         ]
         assert answer(backend, "/typed/0/7/false/3/5")[1:] == [7.0, False, 3, "5"]
+        assert answer(backend, "/typed/2e3/-1.5E+2/false/3/5")[:2] == [2000, -150.0]
 
     @pytest.mark.parametrize(
         "path",
@@ -112,7 +113,7 @@ class TestParameters:
             "/typed/%D9%A3/0/true/a/x",
             "/typed/9007199254740994/0/true/a/x",
             "/typed/1/inf/true/a/x",
-            "/typed/1/1e5/true/a/x",
+            "/typed/1/1e999/true/a/x",
             "/typed/1/0/True/a/x",
             "/typed/1/0/true/c/x",
             "/typed/1/0/true/a/",
