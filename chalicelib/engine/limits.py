@@ -63,12 +63,6 @@ MAX_ARGUMENT_BYTES: Final = 1 << 24
 MAX_RESULT_BYTES: Final = 1 << 24
 """Largest result of one call, in bytes of the value: 16 MiB."""
 
-MAX_FUNCTION_CPU_S: Final = 1.0
-"""Time that a query or a mutation may compute, in seconds, waiting left out."""
-
-MAX_FUNCTION_WALL_S: Final = 15.0
-"""Time that a query or a mutation may take, in seconds, waiting included."""
-
 MAX_ACTION_S: Final = 600.0
 """Time that an action may take, in seconds."""
 
@@ -77,15 +71,6 @@ MAX_LOG_LINES: Final = 256
 
 MAX_LOG_LINE_BYTES: Final = 32_768
 """Longest line that a call may log, in bytes of UTF-8."""
-
-MAX_ENV_VARIABLES: Final = 512
-"""Most environment variables of a deployment."""
-
-MAX_ENV_NAME_CHARS: Final = 256
-"""Longest name of an environment variable, in characters."""
-
-MAX_ENV_VALUE_BYTES: Final = 8192
-"""Longest value of an environment variable, in bytes of UTF-8: 8 KiB."""
 
 MAX_HTTP_ACTION_BODY_BYTES: Final = 20 << 20
 """Largest body of a request to an HTTP action, in bytes: 20 MiB."""
@@ -113,7 +98,7 @@ LIMIT_WARNING_RATIO: Final = 0.8
 MAX_PAGE_ITEMS: Final = 32_000
 """Most documents that one page may ask for; the fewest is one."""
 
-# Scheduling and queues
+# Scheduling
 
 MAX_JOBS_PER_MUTATION: Final = 1000
 """Most jobs that one mutation may schedule."""
@@ -126,12 +111,6 @@ MAX_JOB_ARGUMENT_BYTES_PER_MUTATION: Final = 1 << 24
 
 MAX_JOB_DELAY_MS: Final = 5 * 366 * 24 * 60 * 60 * 1000
 """Furthest from now that a job may be scheduled, in milliseconds: five leap years."""
-
-MAX_QUEUED_MUTATIONS: Final = 1000
-"""Most mutations of one connection that wait for their turn."""
-
-MAX_QUEUED_ACTIONS: Final = 1000
-"""Most actions of one connection that run or wait."""
 
 # Sessions
 
@@ -182,35 +161,6 @@ BURST_S: Final = 10.0
 
 A reason, not a source: a client that comes back repeats all that it waits for in one go.
 """
-
-# Search
-
-MAX_FILTER_FIELDS: Final = 16
-"""Most filter fields of one search or vector index."""
-
-MAX_SEARCH_TERMS: Final = 16
-"""Most words of a text search that count."""
-
-MAX_SEARCH_FILTERS: Final = 8
-"""Most filter conditions of one text search."""
-
-MAX_SEARCH_CANDIDATES: Final = 1024
-"""Most documents that one text search ranks."""
-
-MIN_VECTOR_DIMENSIONS: Final = 2
-"""Fewest dimensions of a vector index."""
-
-MAX_VECTOR_DIMENSIONS: Final = 4096
-"""Most dimensions of a vector index."""
-
-DEFAULT_VECTOR_RESULTS: Final = 10
-"""Results of a vector search that names no limit."""
-
-MAX_VECTOR_RESULTS: Final = 256
-"""Most results of a vector search."""
-
-MAX_VECTOR_FILTERS: Final = 64
-"""Most conditions in the filter of a vector search."""
 
 # Retention
 

@@ -73,14 +73,14 @@ class Mutations:
         self._clock, self._ids, self._judged = clock, ids, judged
         self.turns = Turns()
         self.combiner: Combiner | None = None
+        self.widen: Callable[[str, str], None] = _leave
+        """Lets a wider validator of a table take effect."""
 
     def share(self, line: Line, code_version: str) -> None:
         """Take turns with other processes too: at ``line``, with those of the same code."""
         self.combiner = Combiner(
             line, self, clock=self._clock, ids=self._ids, code_version=code_version
         )
-        self.widen: Callable[[str, str], None] = _leave
-        """Lets a wider validator of a table take effect."""
 
     def run(
         self, call: Call, request: Request | None, *, max_value_bytes: int | None
