@@ -5,12 +5,9 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.engine.assembly import Behaviour, Ports, make_core, make_services
 from chalicelib.engine.auth import Caller
-from chalicelib.engine.blobs import BlobStore
-from chalicelib.engine.database.committer import Committer
 from chalicelib.engine.database.deployment import Progress
-from chalicelib.engine.database.housekeeping import Retention
-from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.errors import BadMessage, NotDeployed, Overloaded
 from chalicelib.engine.functions.actions import ActionRunner
@@ -19,7 +16,7 @@ from chalicelib.engine.functions.context import Reach
 from chalicelib.engine.functions.files import Files
 from chalicelib.engine.functions.http_messages import Request as HttpRequest
 from chalicelib.engine.functions.http_messages import Response as HttpResponse
-from chalicelib.engine.functions.http_quota import HttpQuota, RateNumbers
+from chalicelib.engine.functions.http_quota import HttpQuota
 from chalicelib.engine.functions.http_runner import HttpRunner
 from chalicelib.engine.functions.isolation import let_out
 from chalicelib.engine.functions.job_calls import deploy_crons
@@ -29,26 +26,11 @@ from chalicelib.engine.functions.job_sweeper import JobSweeper
 from chalicelib.engine.functions.log_lines import Say
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
-from chalicelib.engine.functions.runner import Observer, Runner, ignore
-from chalicelib.engine.functions.storage import FileAccess
-from chalicelib.engine.functions.turns import Turns
-from chalicelib.engine.gates import Gate, LockGate
-from chalicelib.engine.line import Line
+from chalicelib.engine.functions.runner import Observer, ignore
 from chalicelib.engine.log import Request
-from chalicelib.engine.outside import Outside
-from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     ROSTER_SHARDS,
-    Backlogged,
-    Clock,
-    CursorSeal,
     Frame,
-    Gateway,
-    Ids,
-    JobQueue,
-    Refusing,
-    SessionStore,
-    SubscriptionIndex,
 )
 from chalicelib.engine.queued import (
     CommitsJob,
@@ -62,10 +44,8 @@ from chalicelib.engine.queued import (
     decode_job,
     encode_job,
 )
-from chalicelib.engine.rates import RateLimiter
-from chalicelib.engine.secrets import SecretBox
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
-from chalicelib.engine.sync.conversation import ActionJob, Committed, Services
+from chalicelib.engine.sync.conversation import ActionJob, Committed
 from chalicelib.engine.sync.explain import Explainer
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import (
@@ -76,68 +56,15 @@ from chalicelib.engine.sync.messages import (
     encode,
 )
 from chalicelib.engine.sync.outbox import action_response
-from chalicelib.engine.sync.overload import Allowance, Turnstile
-from chalicelib.engine.sync.reruns import Rerun, Reruns
+from chalicelib.engine.sync.reruns import Rerun
 from chalicelib.engine.sync.reruns import ignore as hear_nothing
-from chalicelib.engine.sync.transition import Mover
-from chalicelib.engine.upkeep import Upkeep
+
+__all__ = ["Backend", "Behaviour", "Ports"]
 
 CLOSE_NORMAL: Final = 1000
 
-
 FEW_SESSIONS: Final = 200
 """Sessions up to which one job does a tick for all shards."""
-
-
-class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """The world, as one backend sees it.
-
-    ``wakes`` is the queue of what keeps sessions going, where that must not wait for jobs that
-    take long; without, it is that of the jobs. ``line`` is where the processes of a contended log
-    take turns; one process alone needs none. Without ``rates`` nobody counts how often HTTP
-    functions are asked.
-    """
-
-    persistence: Persistence
-    sessions: SessionStore
-    subscriptions: SubscriptionIndex
-    gateway: Gateway
-    jobs: JobQueue
-    clock: Clock
-    ids: Ids
-    cursors: CursorSeal
-    wakes: JobQueue | None = None
-    line: Line | None = None
-    gate: Callable[[], Gate] = LockGate
-    blobs: BlobStore | None = None
-    secrets: SecretBox | None = None
-    outside: Outside | None = None
-    rates: RateLimiter | None = None
-
-
-class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """How a backend behaves towards its clients.
-
-    ``redacted`` keeps error texts and log lines from them. ``settle_ms`` is 0 where the
-    gateway keeps the order of frames. ``code_version`` names the code of this process.
-    ``ahead``: whoever commits for a socket wakes others, before the log's stream reports it.
-    """
-
-    redacted: bool = False
-    settle_ms: float = 100
-    tick_ms: float = 15_000
-    max_message_bytes: int = 128 * 1024
-    code_version: str = ""
-    files: FileAccess = FileAccess()
-    retention: Retention = Retention()
-    allowance: Allowance = Allowance()
-    rates: RateNumbers = RateNumbers()
-    ahead: bool = False
-
-
-def _none_unsent(_connection: str) -> int:
-    """What is unsent, where the gateway does not tell."""
-    return 0
 
 
 class Backend:
@@ -157,39 +84,14 @@ class Backend:
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
-        gateway = ports.gateway
-        persistence = let_out(ports.persistence)
-        self._tail = LogTail(persistence, clock)
-        self._committer = Committer(ports.persistence, self._tail, clock)
-        self.runner = Runner(
-            registry,
-            persistence,
-            tail=self._tail,
-            committer=self._committer,
-            clock=clock,
-            ids=ports.ids,
-            cursors=ports.cursors,
-            observer=Observer(report, observe),
-            files=behaviour.files,
-        )
-        if ports.line is not None:
-            self.runner.mutations.share(ports.line, behaviour.code_version)
-        self.runner.mutations.turns = Turns(ports.gate)
+        core = make_core(registry, ports, behaviour, Observer(report, observe), reran)
+        self._tail, self._committer = core.tail, core.committer
+        self.runner, self.upkeep = core.runner, core.upkeep
         self.files = Files(
             self.runner, ports.blobs, behaviour.files, clock=clock, ids=ports.ids
         )
         reach = Reach(ports.secrets, ports.outside)
         self._actions = ActionRunner(self.runner, self._tail, clock, self.files, reach)
-        self.upkeep = Upkeep(
-            registry,
-            ports.persistence,
-            tail=self._tail,
-            committer=self._committer,
-            clock=clock,
-            ids=ports.ids,
-            retention=behaviour.retention,
-        )
-        self.runner.mutations.widen = self.upkeep.widen
         self._http = HttpRunner(
             self.runner,
             self._actions,
@@ -202,7 +104,7 @@ class Backend:
             self.runner, self._actions, self._hints, clock, report=report, say=say
         )
         self._sweeper = JobSweeper(self.runner, self._hints, clock)
-        self._reruns, self._turnstile = Reruns(reran), Turnstile(behaviour.allowance, clock)
+        self._reruns, self._turnstile = core.reruns, core.turnstile
         explainer = Explainer(
             self.runner,
             self._tail,
@@ -213,28 +115,17 @@ class Backend:
             counted=self.counted,
         )
         self.runner.watched(let_out(explainer))
-        services = Services(
-            runner=self.runner,
-            mover=Mover(self.runner, self._tail, index),
-            index=index,
-            gateway=gateway,
-            clock=clock,
+        services = make_services(
+            ports,
+            behaviour,
+            core,
             verify=verify,
-            enlist=store.enlist,
+            report=report,
             start=self._send_job,
             send_wake=self._send_wake,
-            unsent=gateway.unsent if isinstance(gateway, Backlogged) else _none_unsent,
-            offer=gateway.offer if isinstance(gateway, Refusing) else None,
-            report=report,
-            reruns=self._reruns,
-            turnstile=self._turnstile,
-            max_message_bytes=behaviour.max_message_bytes,
-            settle_ms=behaviour.settle_ms,
-            tick_ms=behaviour.tick_ms,
-            redacted=behaviour.redacted,
         )
         self._actors = Actors(
-            store, index, gateway, clock=clock, ids=ports.ids, services=services
+            store, index, ports.gateway, clock=clock, ids=ports.ids, services=services
         )
         self._fanout = Fanout(
             self._actors,
