@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
 from chalicelib.engine.server import (
     UNSET,
     Id,
@@ -18,6 +22,7 @@ from chalicelib.geoflow.schema import (
     Events,
     Name,
     Permission,
+    SentEvent,
     User,
     Webhook,
     WebhookUrl,
@@ -47,6 +52,7 @@ def reserve(
     me = current_user(ctx)
     require_permission(ctx, "webhooks.create", "none")
     _check_credential(ctx, me.id, credential_id)
+    check_events(ctx, events)
     mine = ctx.db.query(Webhook.by_owner.eq(me.id)).take(MAX_WEBHOOKS_PER_USER)
     if len(mine) == MAX_WEBHOOKS_PER_USER:
         raise RateLimited(
@@ -108,9 +114,23 @@ def change(
             webhook.events = list(dict.fromkeys(events))
         if credential_id is not UNSET:
             webhook.credential_id = credential_id
+        if url is not UNSET or events is not UNSET:
+            check_events(ctx, webhook.events)
         # Whoever says where it goes, too, decides what becomes of the secret.
         if url is not UNSET or credential_id is not UNSET:
             _check_credential(ctx, found.owner, webhook.credential_id)
+
+
+def check_events(ctx: MutationCtx, events: Sequence[SentEvent]) -> None:
+    """Refuse an API key that has events sent somewhere which it could not look at itself.
+
+    Raises:
+        Forbidden: it lacks the scope.
+    """
+    for event in events:
+        needed = _TOLD_OF.get(event.partition(".")[0])
+        if needed is not None:
+            require_permission(ctx, needed, "owner")
 
 
 def checked_webhook(
@@ -134,6 +154,12 @@ def checked_webhook(
 def is_sealed(webhook: Webhook) -> bool:
     """Tell whether a webhook has its secret; until then nobody sees it."""
     return webhook.sealed is not None
+
+
+_TOLD_OF: Final[Mapping[str, Permission]] = MappingProxyType(
+    {"workflow": "executions.read", "file": "files.read", "user": "users.read"}
+)
+"""What one must be allowed, to be told of what is one's own, by the beginning of an event."""
 
 
 def _check_credential(

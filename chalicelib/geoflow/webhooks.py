@@ -44,7 +44,11 @@ from chalicelib.geoflow.schema import (
     require_permission,
 )
 from chalicelib.geoflow.secrets import seal
-from chalicelib.geoflow.webhook_changes import checked_webhook, is_sealed
+from chalicelib.geoflow.webhook_changes import (
+    check_events,
+    checked_webhook,
+    is_sealed,
+)
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what a secret begins with
 _SECRET_BYTES: Final = 32
@@ -228,6 +232,7 @@ def replay(ctx: MutationCtx, delivery_id: Id[WebhookDelivery]) -> Id[WebhookDeli
 
     Raises:
         Conflict: it is still being tried, or the webhook is disabled.
+        Forbidden: an API key has not the scope of what it tells of.
         NotFound: there is none that the caller may see.
     """
     ctx.auth.require()
@@ -235,6 +240,7 @@ def replay(ctx: MutationCtx, delivery_id: Id[WebhookDelivery]) -> Id[WebhookDeli
     webhook = _enabled(checked_webhook(ctx, "webhooks.change", delivery.webhook_id))
     if delivery.status == "pending":
         raise Conflict("this delivery is still being tried", status=delivery.status)
+    check_events(ctx, [delivery.event])
     return queue_again(ctx, webhook, delivery)
 
 

@@ -639,3 +639,47 @@ class TestASecretThatGoesAlong:
             key.action(
                 webhooks.create, "c", "http://127.0.0.1:9999/a", ["file.processed"], secret
             )
+
+
+class TestAKeyThatIsTold:
+    """An API key learns by a webhook nothing that its scopes do not let it look at."""
+
+    def key(self, backend: TestBackend, *more: str) -> Client:
+        scopes = ["webhooks:write", *more]
+        return backend.as_user("root", apiKeyScopes=scopes)
+
+    @pytest.mark.parametrize(
+        ("event", "scope"),
+        [
+            ("workflow.failed", "executions:read"),
+            ("file.processed", "files:read"),
+            ("user.created", "users:read"),
+        ],
+    )
+    def test_of_an_event_needs_the_scope(
+        self, backend: TestBackend, receiver: Receiver, event: WebhookEvent, scope: str
+    ) -> None:
+        admin(backend)
+
+        with pytest.raises(Forbidden, match=scope):
+            self.key(backend).action(webhooks.create, "k", receiver.url, [event])
+        self.key(backend, scope).action(webhooks.create, "k", receiver.url, [event])
+
+    def test_by_a_webhook_that_is_there_needs_it_too(
+        self, backend: TestBackend, receiver: Receiver
+    ) -> None:
+        root = admin(backend)
+        made = root.action(webhooks.create, "k", receiver.url, ["user.created"])
+        backend.as_user("ann").mutation(users.ensure)
+        backend.run_jobs()
+        (delivery,) = delivered(root, made.webhook_id)
+        key = self.key(backend, "files:read")
+
+        with pytest.raises(Forbidden, match="users:read"):
+            key.action(webhooks.update, made.webhook_id, url=receiver.url)
+        with pytest.raises(Forbidden, match="users:read"):
+            key.mutation(webhooks.replay, delivery.id)
+        key.action(webhooks.update, made.webhook_id, name="renamed")
+        key.action(webhooks.update, made.webhook_id, events=["file.processed"])
+        with pytest.raises(Forbidden, match="users:read"):
+            key.mutation(webhooks.replay, delivery.id)
