@@ -53,7 +53,8 @@ from chalicelib.engine.sync.session import (
     receive,
     signed_in,
 )
-from chalicelib.engine.sync.transition import Moved, Mover, message, pack, unpack
+from chalicelib.engine.sync.telling import message, pack, unpack
+from chalicelib.engine.sync.transition import Moved, Mover
 
 ACTION_PATIENCE_MS: Final = 630_000.0
 """How long an action may take until it is answered as failed: ten minutes and a margin."""

@@ -17,7 +17,8 @@ from chalicelib.engine.sync.messages import (
     ts_text,
 )
 from chalicelib.engine.sync.session import LiveQuery, Session
-from chalicelib.engine.sync.transition import Moved, message, pack, unpack
+from chalicelib.engine.sync.telling import message, pack, unpack
+from chalicelib.engine.sync.transition import Moved
 from tests.trial import Interrupted, Trial, add, remove
 
 LEASE = Lease(version=(1, 0, 5))

@@ -2,14 +2,18 @@
 
 from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
-MOVER = ENGINE + "sync/transition.py"
+TELLING = ENGINE + "sync/telling.py"
 RUNNER = ENGINE + "functions/runner.py"
 
 ANSWERS = (
     Guard(
         "a result that did not change is left out",
         "calm",
-        (Edit(MOVER, "        if kept.get(i) != outcome.digest:\n", "        if True:\n"),),
+        (
+            Edit(
+                TELLING, "        if kept.get(i) != outcome.digest:\n", "        if True:\n"
+            ),
+        ),
     ),
     Guard(
         "a query is answered at the log's end as it is then",
