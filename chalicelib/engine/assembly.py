@@ -33,10 +33,10 @@ from chalicelib.engine.ports import (
 from chalicelib.engine.queued import Job
 from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
-from chalicelib.engine.sync.conversation import Services
 from chalicelib.engine.sync.messages import Authenticate
 from chalicelib.engine.sync.overload import Allowance, Turnstile
 from chalicelib.engine.sync.reruns import Rerun, Reruns
+from chalicelib.engine.sync.services import Services
 from chalicelib.engine.sync.transition import Mover
 from chalicelib.engine.upkeep import Upkeep
 

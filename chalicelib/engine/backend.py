@@ -45,7 +45,6 @@ from chalicelib.engine.queued import (
     encode_job,
 )
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
-from chalicelib.engine.sync.conversation import ActionJob, Committed
 from chalicelib.engine.sync.explain import Explainer
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import (
@@ -58,6 +57,7 @@ from chalicelib.engine.sync.messages import (
 from chalicelib.engine.sync.outbox import action_response
 from chalicelib.engine.sync.reruns import Rerun
 from chalicelib.engine.sync.reruns import ignore as hear_nothing
+from chalicelib.engine.sync.services import ActionJob, Committed
 
 __all__ = ["Backend", "Behaviour", "Ports"]
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from chalicelib.engine.functions.job_hints import RunJobs, SweepJobs
-from chalicelib.engine.sync.conversation import ActionJob
+from chalicelib.engine.sync.services import ActionJob
 
 
 class LookJob(msgspec.Struct, frozen=True, tag="look"):

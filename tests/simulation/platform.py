@@ -22,9 +22,9 @@ from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.line import Line
 from chalicelib.engine.log import ORIGIN, Entry
 from chalicelib.engine.ports import Frame, roster_shard
-from chalicelib.engine.sync.conversation import Committed
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import Authenticate
+from chalicelib.engine.sync.services import Committed
 from tests.simulation.blobs import Shelf, SlowBlobs
 from tests.simulation.doors import SlowSessions, SlowSubscriptions
 from tests.simulation.dynamo import Tables, TornDynamo

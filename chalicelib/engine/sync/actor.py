@@ -18,7 +18,8 @@ from chalicelib.engine.ports import (
     SessionStore,
     SubscriptionIndex,
 )
-from chalicelib.engine.sync.conversation import Committed, Conversation, Ended, Services
+from chalicelib.engine.sync.conversation import Conversation
+from chalicelib.engine.sync.services import Committed, Ended, Services
 from chalicelib.engine.sync.session import Session
 
 LEASE_MS: Final = 35_000.0

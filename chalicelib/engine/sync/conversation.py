@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from chalicelib.engine.auth import Caller, has_expired, user_of
+from chalicelib.engine.auth import has_expired, user_of
 from chalicelib.engine.errors import (
     BadMessage,
     BaseVersionMismatch,
@@ -14,9 +14,8 @@ from chalicelib.engine.errors import (
     Overloaded,
 )
 from chalicelib.engine.functions.calls import Call
-from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.log import Origin, Request
-from chalicelib.engine.ports import Clock, Frame, Gateway, Lease, SubscriptionIndex
+from chalicelib.engine.ports import Frame, Lease
 from chalicelib.engine.sync.messages import (
     Action,
     ActionDone,
@@ -35,12 +34,10 @@ from chalicelib.engine.sync.messages import (
 from chalicelib.engine.sync.order import GAP_PATIENCE_MS, Received, Timing, choose, place
 from chalicelib.engine.sync.outbox import (
     RESPONSE_ENVELOPE_BYTES,
-    Offer,
     Outbox,
     mutation_response,
 )
-from chalicelib.engine.sync.overload import Turnstile
-from chalicelib.engine.sync.reruns import Reruns
+from chalicelib.engine.sync.services import ActionJob, Committed, Ended, Services
 from chalicelib.engine.sync.session import (
     Answer,
     Effect,
@@ -54,7 +51,7 @@ from chalicelib.engine.sync.session import (
     signed_in,
 )
 from chalicelib.engine.sync.telling import message, pack, unpack
-from chalicelib.engine.sync.transition import Moved, Mover
+from chalicelib.engine.sync.transition import Moved
 
 ACTION_PATIENCE_MS: Final = 630_000.0
 """How long an action may take until it is answered as failed: ten minutes and a margin."""
@@ -64,9 +61,6 @@ MAX_UNSENT: Final = 2
 
 Source: docs/protocol.md 4.5, the server that clients know buffers two transitions.
 """
-
-Committed = dict[int, Request]
-"""Mutations that have not failed, by the timestamps of their answers."""
 
 FIRST_ROOM_MS: Final = 1_000.0
 """After how long a transition is offered again that there was no room for, in milliseconds; twice
@@ -81,53 +75,6 @@ QUEUE_EARLY_MS: Final = 1_000.0
 CLOSE_INTERNAL: Final = 1011
 CLOSE_NORMAL: Final = 1000
 CLOSE_AGAIN: Final = 1013
-
-
-class Ended(Exception):
-    """The connection is to be closed, with this code and reason."""
-
-    def __init__(self, close_code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.close_code, self.reason = close_code, reason
-
-
-class ActionJob(msgspec.Struct, frozen=True, tag="action"):
-    """An action for a later invocation to run."""
-
-    connection: str
-    session: str
-    request_id: int
-    path: str
-    arguments: msgspec.Raw
-    caller: Caller
-    origin: Origin | None = None
-
-
-class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """What every conversation of a backend uses.
-
-    ``settle_ms`` is 0 where the gateway delivers the frames of a connection in order and one
-    at a time. ``verify`` says who an ``Authenticate`` names.
-    """
-
-    runner: Runner
-    mover: Mover
-    index: SubscriptionIndex
-    gateway: Gateway
-    clock: Clock
-    verify: Callable[[Authenticate], Caller]
-    enlist: Callable[[str, str, int], list[str]]
-    start: Callable[[ActionJob], None]
-    send_wake: Callable[[str, float], None]
-    unsent: Callable[[str], int]
-    offer: Offer | None = None
-    report: Callable[[Exception, str, str], None]
-    reruns: Reruns
-    turnstile: Turnstile
-    max_message_bytes: int
-    settle_ms: float
-    tick_ms: float
-    redacted: bool
 
 
 class Conversation:

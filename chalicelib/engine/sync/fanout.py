@@ -13,7 +13,7 @@ from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.log import Entry
 from chalicelib.engine.ports import Clock, Lease, SessionStore, SubscriptionIndex
 from chalicelib.engine.sync.actor import HOLD_MS, Actors
-from chalicelib.engine.sync.conversation import Committed
+from chalicelib.engine.sync.services import Committed
 
 WOKEN_HERE: Final = 64
 """Sessions that the invocation which reports a commit wakes itself."""
