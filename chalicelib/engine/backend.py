@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgspec
-
 from chalicelib.engine.assembly import Behaviour, Ports, make_core, make_services
 from chalicelib.engine.auth import Caller
 from chalicelib.engine.database.deployment import Progress
 from chalicelib.engine.database.usage import Statistics
+from chalicelib.engine.deferred import QueuedActions, Sender
 from chalicelib.engine.errors import BadMessage, NotDeployed, Overloaded
 from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.calls import Call, Kind, resolve
@@ -27,9 +26,7 @@ from chalicelib.engine.functions.log_lines import Say
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.runner import Observer, ignore
-from chalicelib.engine.log import Request
 from chalicelib.engine.ports import (
-    ROSTER_SHARDS,
     Frame,
 )
 from chalicelib.engine.queued import (
@@ -42,19 +39,16 @@ from chalicelib.engine.queued import (
     TickJob,
     WakeJob,
     decode_job,
-    encode_job,
 )
 from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
 from chalicelib.engine.sync.explain import Explainer
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import (
-    ActionDone,
     Authenticate,
     FatalError,
     decode_client,
     encode,
 )
-from chalicelib.engine.sync.outbox import action_response
 from chalicelib.engine.sync.reruns import Rerun
 from chalicelib.engine.sync.reruns import ignore as hear_nothing
 from chalicelib.engine.sync.services import ActionJob, Committed
@@ -62,9 +56,6 @@ from chalicelib.engine.sync.services import ActionJob, Committed
 __all__ = ["Backend", "Behaviour", "Ports"]
 
 CLOSE_NORMAL: Final = 1000
-
-FEW_SESSIONS: Final = 200
-"""Sessions up to which one job does a tick for all shards."""
 
 
 class Backend:
@@ -85,6 +76,7 @@ class Backend:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
         clock, store, index = ports.clock, ports.sessions, ports.subscriptions
         core = make_core(registry, ports, behaviour, Observer(report, observe), reran)
+        self._sender = Sender(ports)
         self._tail, self._committer = core.tail, core.committer
         self.runner, self.upkeep = core.runner, core.upkeep
         self.files = Files(
@@ -99,7 +91,7 @@ class Backend:
             redacted=behaviour.redacted,
             say=say,
         )
-        self._hints = JobHints(self.runner, self._tail, clock, self._send_job)
+        self._hints = JobHints(self.runner, self._tail, clock, self._sender.send)
         self._jobs = JobRunner(
             self.runner, self._actions, self._hints, clock, report=report, say=say
         )
@@ -121,8 +113,8 @@ class Backend:
             core,
             verify=verify,
             report=report,
-            start=self._send_job,
-            send_wake=self._send_wake,
+            start=self._sender.send,
+            send_wake=self._sender.look,
         )
         self._actors = Actors(
             store, index, ports.gateway, clock=clock, ids=ports.ids, services=services
@@ -134,10 +126,13 @@ class Backend:
             tail=self._tail,
             committer=self._committer,
             clock=clock,
-            hand_over=self._hand_over,
+            hand_over=self._sender.wake,
             tick_ms=behaviour.tick_ms,
         )
         self._fanout.ahead = behaviour.ahead
+        self._queued_actions = QueuedActions(
+            self.runner, self._actions, self._actors, clock=clock, behaviour=behaviour
+        )
         self._report = report
 
     def counted(self) -> Mapping[str, float]:
@@ -203,7 +198,7 @@ class Backend:
     def go_on(self) -> None:
         """Have jobs do what a deployment has left to be done."""
         if self.upkeep.progress().open:
-            self._send_job(SchemaJob())
+            self._sender.send(SchemaJob())
 
     # -- sockets --------------------------------------------------------------------------
 
@@ -240,7 +235,7 @@ class Backend:
 
     def drained(self, connection: str) -> None:
         """Go on with a session whose client was behind and has taken everything."""
-        self._send_wake(connection, 0)
+        self._sender.look(connection, 0)
 
     # -- what follows from commits, and from time ----------------------------------------------
 
@@ -261,7 +256,7 @@ class Backend:
         job = decode_job(body)
         match job:
             case ActionJob():
-                self._run_action(job)
+                self._queued_actions.run(job)
             case LookJob():
                 self._actors.look(job.connection)
             case WakeJob():
@@ -282,13 +277,13 @@ class Backend:
 
         And for one of files, if the deployment has a place for them.
         """
-        self._send_job(SweepJobs())
+        self._sender.send(SweepJobs())
         if self.files.are_configured:
-            self._send_job(SweepFiles())
+            self._sender.send(SweepFiles())
 
     def send_house_job(self) -> None:
         """Ask for a visit of the housekeeper."""
-        self._send_job(HouseJob())
+        self._sender.send(HouseJob())
 
     def send_ticks(self, period_ms: float) -> int:
         """Ask for the ticks of the coming period, for connections that are yet to come too.
@@ -296,16 +291,7 @@ class Backend:
         Returns:
             How many sessions there are now.
         """
-        every = range(ROSTER_SHARDS)
-        sessions = sum(len(self._ports.sessions.roster(shard)) for shard in every)
-        apart = sessions > FEW_SESSIONS
-        shares = [(shard,) for shard in every] if apart else [tuple(every)]
-        for shards in shares:
-            delay_ms = 0.0
-            while delay_ms < period_ms:
-                self._send_job(TickJob(shards), delay_ms)
-                delay_ms += self.behaviour.tick_ms
-        return sessions
+        return self._sender.ticks(period_ms, self.behaviour.tick_ms)
 
     def _do_scheduled(self, job: RunJobs | SweepJobs | SweepFiles) -> None:
         match job:
@@ -319,14 +305,14 @@ class Backend:
     def _keep_up(self, job: SchemaJob | HouseJob) -> None:
         if isinstance(job, HouseJob):
             if self.upkeep.is_stuck():
-                self._send_job(SchemaJob())
+                self._sender.send(SchemaJob())
             self.upkeep.keep_house()
             return
         work = self.upkeep.work()
         if work.has_taken_effect:
             deploy_crons(self.runner)
         if work.is_unfinished:
-            self._send_job(SchemaJob())
+            self._sender.send(SchemaJob())
 
     def check(self) -> None:
         """See that the log can be read and that the apps' tables are there.
@@ -341,30 +327,3 @@ class Backend:
                 raise NotDeployed(
                     f"table {name} is not in the catalogue: run the deploy step"
                 )
-
-    def _run_action(self, job: ActionJob) -> None:
-        request = Request(job.session, job.request_id)
-        if not self.runner.claim(request, job.path, job.caller):
-            return  # delivered twice: whoever claimed it runs it, or has died of it
-        response = action_response(
-            job.request_id,
-            self._actions.once(
-                Call(job.path, bytes(job.arguments), job.caller, origin=job.origin)
-            ),
-            redacted=self.behaviour.redacted,
-            max_bytes=self.behaviour.max_message_bytes,
-        )
-        done = ActionDone(request_id=job.request_id, response=msgspec.Raw(encode(response)))
-        frame = Frame(f"action-{job.request_id}", self._ports.clock.now_ms(), encode(done))
-        self._actors.leave(job.connection, frame)
-
-    def _send_job(self, job: Job, delay_ms: float = 0) -> None:
-        quick = isinstance(job, LookJob | WakeJob | CommitsJob | TickJob)
-        queue = (self._ports.wakes if quick else None) or self._ports.jobs
-        queue.send(encode_job(job), delay_ms=delay_ms)
-
-    def _send_wake(self, connection: str, delay_ms: float) -> None:
-        self._send_job(LookJob(connection), delay_ms)
-
-    def _hand_over(self, connections: tuple[str, ...], ts: int) -> None:
-        self._send_job(WakeJob(connections, ts))

@@ -250,8 +250,8 @@ COMMITS = (
         "calm",
         (
             Edit(
-                ENGINE + "backend.py",
-                "if not self.runner.claim(request, job.path, job.caller):",
+                ENGINE + "deferred.py",
+                "if not self._runner.claim(request, job.path, job.caller):",
                 "if False:",
             ),
         ),
