@@ -99,7 +99,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("PATCH", "/api/users/me", users.update_profile, "users:write"),
     _on("GET", "/api/users", users.search, "users:read"),
     _on("GET", "/api/users/{userId}", users.get, "users:read", absent="user"),
-    _on("PUT", "/api/users/{userId}/role", users.set_role, "users:write"),
+    _on("PUT", "/api/users/{userId}/role", users.set_role, "users:grant"),
 
     _on("GET", "/api/workflows", workflows.list_page, "workflows:read"),
     _on("GET", "/api/workflows/search", workflows.search, "workflows:read"),

@@ -280,6 +280,18 @@ class TestScopes:
         assert json.loads(more.body)["error"]["details"] == {"missing": [WRITE]}
         assert fewer.status == 201
 
+    def test_to_change_users_give_no_roles(self, backend: TestBackend) -> None:
+        root, mallory = admin(backend), backend.as_user("mallory")
+        path = f"/api/users/{mallory.mutation(users.ensure)}/role"
+        few = made(root, "users:write").key
+        more = made(root, "users:write", "users:grant").key
+
+        answers = [
+            asked(backend, key, "PUT", path, json={"role": "admin"}) for key in (few, more)
+        ]
+
+        assert [answer.status for answer in answers] == [403, 200]
+
     def test_to_change_workflows_publish_them(self, backend: TestBackend) -> None:
         alice = backend.as_user("alice")
         workflow = alice.mutation(workflows.create, "LIDAR")

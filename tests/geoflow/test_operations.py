@@ -146,6 +146,7 @@ ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "POST /api/workflows/{workflowId}/schedules": _TO_SEE,
     "PATCH /api/schedules/{scheduleId}": _TO_SEE,
     "DELETE /api/schedules/{scheduleId}": _TO_SEE,
+    "PUT /api/users/{userId}/role": ("users:write",),
     "POST /api/webhooks": ("executions:read",),
 }
 """What else must be in the scopes of a key, since the operation begins with it."""

@@ -101,11 +101,14 @@ def is_allowed(permission: Permission, role: Role, relation: Relation) -> bool:
 def scope_of(permission: Permission) -> str:
     """The scope that an API key needs for it: ``workflows:read`` or ``workflows:write``.
 
-    To run a workflow is to make an execution, and needs ``executions:write``.
+    To run a workflow is to make an execution, and needs ``executions:write``. To give roles has
+    a scope of its own: who may do that may have everything done by whom they make an admin.
     """
     table, _, operation = permission.partition(".")
     if permission == "workflows.run":
         return "executions:write"
+    if permission == "users.grant":
+        return "users:grant"
     return f"{table}:{'read' if operation == 'read' else 'write'}"
 
 
