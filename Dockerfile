@@ -7,7 +7,7 @@
 # (tests/local/test_container.py), and hadolint reads it.
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /build
-COPY requirements.txt requirements-local.txt constraints.txt ./
+COPY requirements.txt requirements-geo.txt requirements-local.txt constraints.txt ./
 # moto plays DynamoDB for `make run STORE=dynamodb`: here the store is SQLite.
 RUN grep -v '^moto' requirements-local.txt > requirements-container.txt \
     && python -m venv /opt/geoflow \

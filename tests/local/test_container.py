@@ -188,6 +188,20 @@ def test_nothing_is_sent_to_the_engine_that_it_does_not_copy() -> None:
     assert sent == copied
 
 
+def test_its_packages_are_named_by_files_that_it_copies() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    named = {"requirements-local.txt"}
+    while True:
+        lines = [line for name in named for line in (ROOT / name).read_text().splitlines()]
+        more = {line.split()[1] for line in lines if line.startswith(("-r ", "-c "))}
+        if more <= named:
+            break
+        named |= more
+
+    (copied,) = re.findall(r"^COPY (requirements.*) \./$", text, re.MULTILINE)
+    assert set(copied.split()) == named
+
+
 def test_compose_serves_the_image_with_nothing_that_it_does_not_need() -> None:
     service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["geoflow"]
 
