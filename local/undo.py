@@ -57,7 +57,8 @@ def follow(deployment: Deployment, tell: Tell) -> Mapping[str, Any] | None:
 def progress(undo: Mapping[str, Any]) -> str:
     """One line on what is being done."""
     if undo["state"] == "reading":
-        done, of = (int(undo[n] - undo["target"]) for n in ("position", "until"))
+        begin = undo["target"]
+        done, of = int(undo["position"] - begin), int((undo["until"] or begin) - begin)
         return f"reading: {done:,} of {of:,} commits, {int(undo['marks']):,} documents"
     left, restored = int(undo["marks"]), int(undo["restored"])
     return f"{undo['state']}: {restored:,} documents restored, {left:,} to be looked at"

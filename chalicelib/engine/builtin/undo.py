@@ -15,6 +15,7 @@ from chalicelib.engine.database.undo_target import (
     commit_before,
     refuse_unless_kept,
     tables_to_undo,
+    time_of,
 )
 from chalicelib.engine.errors import BelowHorizon, UndoRefused
 from chalicelib.engine.functions.context import MutationCtx, QueryCtx
@@ -53,13 +54,13 @@ def plan(
     if held is not None and held.state in _OPEN:
         raise UndoRefused(f"another undo is {held.state}: cancel it first")
     target = _target(ctx, ts, time)
-    refuse_unless_kept(ctx.history, ctx.db, target)
-    at_ms = ctx.history.after(target - 1, 1) if _is_kept(ctx, target) else ()
+    refuse_unless_kept(ctx.db, target)
+    target_ms = time_of(transaction_of(ctx.db).snapshot, target)
     ctx.history.move(FOLLOWER, target)
     undo = Undo(
         target=target,
-        target_ms=at_ms[0].time_ms if at_ms else 0,
-        until=transaction_of(ctx.db).snapshot.view.settled,
+        target_ms=target_ms,
+        until=None,
         tables=tables_to_undo(ctx.db, tables),
         batch=max(1, min(batch, MAX_BATCH)),
         state="reading",
@@ -162,7 +163,7 @@ def _target(ctx: MutationCtx, ts: int | None, time: str | float | None) -> int:
         raise UndoRefused("say where to go back to: either ts or time")
     if ts is not None:
         return ts
-    return commit_before(ctx.history, ctx.db, _time_ms(time or 0))
+    return commit_before(ctx.db, _time_ms(time or 0))
 
 
 def _time_ms(time: str | float) -> float:
@@ -192,8 +193,3 @@ def _newest(ctx: QueryCtx) -> Undo | None:
 
 def _read(ctx: MutationCtx, undo: Id[Undo]) -> Undo:
     return system_writer(ctx.db).require(undo)
-
-
-def _is_kept(ctx: MutationCtx, ts: int) -> bool:
-    """Tell whether the entry at ``ts`` itself is there, and not only those after it."""
-    return ts > transaction_of(ctx.db).snapshot.horizon()

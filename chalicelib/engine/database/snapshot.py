@@ -83,7 +83,13 @@ class Snapshot:
 
         None if they are not kept any more.
         """
+        if last > self.ts:
+            self._tail.refresh()
         return self._tail.page(first, last)
+
+    def head(self) -> int:
+        """The log's end, read anew: the snapshot itself may lag behind what others commit."""
+        return self._tail.refresh().ts
 
     def between(self, first: int, last: int) -> Sequence[Entry] | None:
         """The entries of ``(first, last]``; None if they are not all kept."""

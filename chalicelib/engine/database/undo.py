@@ -75,6 +75,8 @@ class UndoSteps:
             BelowHorizon: the log is not kept so far back.
         """
         undo = self._undo
+        if undo.until is None:
+            undo.until = self._asked_at()
         if undo.position < undo.until:
             page = _page(self._entries(undo.position, undo.until), undo, self._wanted())
             for touched in page.touched:
@@ -107,6 +109,16 @@ class UndoSteps:
             self._undo.state = "canceled"
 
     # -- reading ----------------------------------------------------------------------------
+
+    def _asked_at(self) -> int:
+        """The timestamp of the commit that asked for the undo, which wrote its document.
+
+        The snapshot in which that was made may have lagged behind what others had committed.
+        """
+        number, internal = decode_id(self._undo.id)
+        table = self._transaction.catalogue.tables[self._names[number]]
+        row = self._transaction.snapshot.get((table.by_id, internal))
+        return row.ts if row is not None else self._undo.target
 
     def _wanted(self) -> frozenset[int]:
         tables = self._transaction.catalogue.tables
@@ -234,8 +246,7 @@ def _page(entries: Sequence[Entry], undo: Undo, wanted: frozenset[int]) -> _Page
             else:
                 touched[write.document_id] = _touch(entry.ts, at, write)
         within = 0
-    last = entries[-1].ts if entries else undo.until
-    return _Page(tuple(touched.values()), last, 0)
+    return _Page(tuple(touched.values()), entries[-1].ts, 0)
 
 
 def _from(entry: Entry, within: int) -> Iterator[tuple[int, Write]]:

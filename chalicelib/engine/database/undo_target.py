@@ -11,61 +11,60 @@ from chalicelib.engine.database.documents import (
     tables_of,
     transaction_of,
 )
-from chalicelib.engine.database.history import History
+from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.errors import UndoRefused
 from chalicelib.engine.schema import is_undone
 
 
-def refuse_unless_kept(history: History, db: Writer, target: int) -> None:
+def refuse_unless_kept(db: Writer, target: int) -> None:
     """See that the log reaches back to ``target``.
 
     Raises:
         UndoRefused: it does not, or ``target`` is yet to come; details say how far it reaches.
     """
     snapshot = transaction_of(db).snapshot
-    earliest, head = snapshot.horizon(), snapshot.view.settled
-    if earliest <= target <= head:
-        return
-    oldest = history.after(earliest, 1) if earliest < head else ()
-    raise UndoRefused(
-        f"the log does not hold {target}: it reaches from {earliest} to {head}",
-        earliest=earliest,
-        latest=head,
-        earliest_ms=oldest[0].time_ms if oldest else None,
-    )
+    earliest, head = snapshot.horizon(), snapshot.head()
+    if not earliest <= target <= head:
+        why = f"the log does not hold {target}: it reaches from {earliest} to {head}"
+        raise _too_early(snapshot, why, earliest, head)
 
 
-def commit_before(history: History, db: Writer, time_ms: float) -> int:
+def commit_before(db: Writer, time_ms: float) -> int:
     """The timestamp of the last commit that was made at ``time_ms`` or before.
 
     Clocks of committers differ by a little, and so may this.
 
     Raises:
-        UndoRefused: the log that is kept begins later.
+        UndoRefused: the log that is kept begins later; details say where.
     """
     snapshot = transaction_of(db).snapshot
-    earliest, head = snapshot.horizon(), snapshot.view.settled
-
-    def made_ms(ts: int) -> int:
-        return history.after(ts - 1, 1)[0].time_ms
-
+    earliest, head = snapshot.horizon(), snapshot.head()
     low, high = (
         earliest,
         head,
     )  # commits up to low were made by then, those after high later
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if made_ms(middle) <= time_ms else (low, middle - 1)
+        made_ms = time_of(snapshot, middle)
+        by_then = made_ms is not None and made_ms <= time_ms
+        low, high = (middle, high) if by_then else (low, middle - 1)
     if low == earliest:
-        first_ms = made_ms(earliest + 1) if earliest < head else None
-        raise UndoRefused(
-            f"the log that is kept begins later than {time_ms:.0f}: with the commit of"
-            f" {first_ms}, ms since the Unix epoch",
-            earliest=earliest,
-            latest=head,
-            earliest_ms=first_ms,
+        why = (
+            f"the log that is kept begins later than {time_ms:.0f} ms since the Unix epoch"
         )
+        raise _too_early(snapshot, why, earliest, head)
     return low
+
+
+def time_of(snapshot: Snapshot, ts: int) -> int | None:
+    """When a commit was made, ms since the Unix epoch; None if it is not kept any more."""
+    entries = snapshot.page(ts - 1, ts)
+    return entries[0].wall_ms if entries else None
+
+
+def _too_early(snapshot: Snapshot, why: str, earliest: int, head: int) -> UndoRefused:
+    oldest_ms = time_of(snapshot, earliest + 1) if earliest < head else None
+    return UndoRefused(why, earliest=earliest, latest=head, earliest_ms=oldest_ms)
 
 
 def tables_to_undo(db: Writer, names: Sequence[str] | None) -> list[str]:

@@ -24,8 +24,9 @@ class UndoneTable(Struct):
 class Undo(Document, table="_undos"):
     """One undo: bringing documents back to what they were at ``target``.
 
-    It is about what was committed up to ``until``. Times are ms since the Unix epoch:
-    ``target_ms`` is when the commit at ``target`` was made, ``moved_ms`` when the last step was.
+    It is about what was committed up to ``until``, which is the commit that asked for it; None: no
+    step was made. Times are ms since the Unix epoch: ``target_ms`` is when the commit at ``target``
+    was made, null if that itself is not kept any more, ``moved_ms`` when the last step was made.
     While it reads, it has looked at the log up to ``position`` and at ``within`` writes of the
     entry that follows. ``turn`` is that of its only valid job.
 
@@ -36,8 +37,8 @@ class Undo(Document, table="_undos"):
     """
 
     target: int
-    target_ms: int
-    until: int
+    target_ms: int | None
+    until: int | None
     tables: list[str]
     batch: int
     state: Literal[
