@@ -276,6 +276,23 @@ class TestAPlan:
         assert (play.whole(), play.followers()) == (was, [])
         assert play.undo(ts=first)["restored"] == 2
 
+    def test_that_lost_its_log_says_so_and_can_be_canceled(self) -> None:
+        play = Play(persistence := MemoryPersistence())
+        first = play.transact(insert(1, a=1))
+        second = play.transact(replace(1, a=2))
+        play.plan(ts=first)
+        persistence.raise_horizon(second)
+        persistence.trim(100)
+        play.backend.engine._tail._restart()  # as a process that has not read it before
+
+        failed = play.apply()
+        play.call("cancel")
+        canceled = play.work()
+
+        assert (failed["state"], canceled["state"]) == ("failed", "canceled")
+        assert "the log was trimmed" in failed["why"]
+        assert play.followers() == []
+
     @pytest.mark.parametrize("beyond", [-1, 10_000])
     def test_tells_how_far_the_log_reaches(self, play: Play, beyond: int) -> None:
         last = play.transact(insert(1))
