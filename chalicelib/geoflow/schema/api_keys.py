@@ -21,7 +21,7 @@ Scopes = Annotated[list[Scope], Meta(min_length=1, max_length=MAX_SCOPES)]
 LifetimeDays = Annotated[int, Meta(ge=1, le=MAX_KEY_LIFETIME_DAYS)]
 
 
-class ApiKey(Document, table="apiKeys"):
+class ApiKey(Document, table="apiKeys", undone=False):
     """A key, of which only the digest is kept: nobody can read it here and use it.
 
     ``digest`` is its SHA-256 in hexadecimal digits, ``prefix`` its beginning, by which people
