@@ -40,6 +40,8 @@ class ValidationFailed(AppError):
 class UndoRefused(Conflict):
     """The deployment cannot go back as it was asked to; nothing was written, details say why."""
 
+    code = "UNDO_REFUSED"
+
 
 class RateLimited(AppError):
     """The caller has asked too often; details say when to ask again."""
