@@ -43,6 +43,8 @@ def is_public(address: Address) -> bool:
         inner = address.sixtofour or address.ipv4_mapped
         if inner is not None and not is_public(inner):
             return False
+        if address.is_site_local:
+            return False  # fec0::/10, which Python takes for global
         if address in _NAT64:
             return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
     return address.is_global and not address.is_multicast and not address.is_reserved

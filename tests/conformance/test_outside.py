@@ -152,6 +152,7 @@ class TestAddresses:
             "https://[::1]/",
             "https://[::]/",
             "https://[fe80::1]/",
+            "https://[fec0::1]/",
             "https://[fd00:ec2::254]/",
             "https://[::ffff:127.0.0.1]/",
             "https://[::ffff:169.254.169.254]/",
