@@ -24,10 +24,10 @@ VALUE: Final = "Value"
 """The name of the schema of any value."""
 
 FIELD_NAME: Final = {
-    "pattern": "^([ -#%-~][ -~]*)?$",
+    "anyOf": [{"maxLength": 0}, {"pattern": "^[ -#%-~][ -~]*$"}],
     "maxLength": MAX_FIELD_NAME_CHARS,
 }
-"""Names of fields are printable ASCII, and begin with no ``$``."""
+"""Names of fields are printable ASCII, and begin with no ``$``; they may be empty."""
 
 _ANY: Final[Schema] = {"$ref": TEMPLATE.format(name=VALUE)}
 _RECORD: Final[Schema] = {
