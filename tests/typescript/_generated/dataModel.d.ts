@@ -58,6 +58,7 @@ export type AppErrorCode =
   | "OFF_THE_MAP"
   | "PROCESSING_ERROR"
   | "RATE_LIMITED"
+  | "UNDO_REFUSED"
   | "VALIDATION_ERROR";
 
 /** What such an error says: the `data` of a `ConvexError`. */
