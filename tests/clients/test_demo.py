@@ -124,7 +124,7 @@ def test_the_worker_says_which_node_cannot_be_done(
     assert found["error"].startswith("read: there is no file 'none.json'")
 
 
-LONG = tuple(f"keep {number}" for number in range(400))
+LONG = tuple(f"keep {number}" for number in range(990))
 """So many nodes that a run of them is seen in its midst."""
 
 
