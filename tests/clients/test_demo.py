@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -84,9 +85,9 @@ def work_once(server: LocalServer, token: str, sources: Path) -> None:
 
 
 def wait_until_begun(alice: Any, run: str) -> None:
-    for told in alice.subscribe("executions:get", {"executionId": run}):
-        if told["progress"] > 0:
-            return
+    # Asked, not watched: where all are busy a watcher is told of the first step and the last.
+    while not stored(alice, run)["progress"]:
+        time.sleep(0.01)
 
 
 def stored(alice: Any, run: str) -> Any:
