@@ -7,7 +7,7 @@ import { createElement as h, useLayoutEffect } from "react";
 import { create } from "react-test-renderer";
 import { ConvexProvider, usePaginatedQuery } from "convex/react";
 import { makeFunctionReference as ref } from "convex/server";
-import { Recording } from "./stage.mjs";
+import { Recording, sleep } from "./stage.mjs";
 
 const FIRST = 4;
 
@@ -74,6 +74,9 @@ export function showPages(client, topic) {
 export async function loadAll(recording) {
   while (recording.last.status !== "Exhausted") {
     recording.loadMore(10);
+    // The hook asks once for each time it is drawn, and is drawn again only when others have their
+    // turn: without a pause a second call would change nothing, and this go round for ever.
+    await sleep(10);
     await recording.until(({ status }) => !status.startsWith("Loading"), "the next page");
   }
 }

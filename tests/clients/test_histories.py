@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.proof.histories.field import Plan, run
@@ -34,19 +32,8 @@ OVER_DYNAMODB = Plan(
 )
 
 
-KNOWN_TO_HANG = pytest.mark.skipif(
-    "GEOFLOW_TEST_FAULTY" not in os.environ,
-    reason="one run of four waits for a promise for ever: docs/correctness.md, Known defects",
-)
-
-
 @pytest.mark.parametrize(
-    "plan",
-    [
-        pytest.param(CALM, id="calm"),
-        pytest.param(FAULTY, id="faulty", marks=KNOWN_TO_HANG),
-        pytest.param(OVER_DYNAMODB, id="dynamodb"),
-    ],
+    "plan", [CALM, FAULTY, OVER_DYNAMODB], ids=["calm", "faulty", "dynamodb"]
 )
 def test_no_promise_is_lost_and_everything_has_one_order(plan: Plan) -> None:
     outcome = run(plan)
