@@ -44,6 +44,7 @@ from chalicelib.geoflow.limits import (
 from chalicelib.geoflow.model.permissions import has_scope
 from chalicelib.geoflow.schema import (
     ALL_SCOPES,
+    KEY_CLAIM,
     SCOPES_CLAIM,
     WORKERS_SCOPE,
     ApiKey,
@@ -93,6 +94,7 @@ class ApiKeyInfo(Struct):
     expires: float | None
     last_used: float | None
     revoked: float | None
+    made_by: Id[ApiKey] | None
 
 
 class Holder(Struct):
@@ -116,7 +118,7 @@ def create(
 ) -> NewApiKey:
     """Make a key that may do what its scopes say, in the caller's name; it is shown once.
 
-    Without a lifetime it holds until it is revoked.
+    Without a lifetime it holds until it is revoked. One that a key makes ends with that key.
 
     Raises:
         Forbidden: it could do more, or hold longer, than the key that makes it, or is one of
@@ -161,7 +163,7 @@ def get(ctx: QueryCtx, api_key_id: Id[ApiKey]) -> ApiKeyInfo | None:
 
 @mutation
 def revoke(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
-    """End a key, at once and for good; it stays in the list.
+    """End a key, at once and for good, and those that were made by it; they stay in the list.
 
     Raises:
         Conflict: it was revoked before.
@@ -170,12 +172,14 @@ def revoke(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
     if found.revoked is not None:
         raise Conflict("this key has been revoked already", revoked=found.revoked)
     ctx.db.patch(api_key_id, revoked=ctx.now)
+    _end_made_by(ctx, api_key_id)
 
 
 @mutation
 def remove(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
-    """End a key, and forget it."""
+    """End a key, and forget it; those that were made by it are revoked."""
     _checked(ctx, api_key_id)
+    _end_made_by(ctx, api_key_id)
     ctx.db.delete(api_key_id)
 
 
@@ -193,6 +197,7 @@ def add(
     require_permission(ctx, "apiKeys.create", "owner")
     _check_scopes(ctx, scopes)
     _check_end(ctx, expires)
+    maker = _maker(ctx, me)
     mine = ctx.db.unrestricted.query(ApiKey.by_owner.eq(me.id))
     if len(mine.take(MAX_KEYS_PER_USER)) == MAX_KEYS_PER_USER:
         raise RateLimited(
@@ -207,6 +212,7 @@ def add(
             digest=digest,
             scopes=scopes,
             expires=expires,
+            made_by=maker,
         )
     )
 
@@ -278,6 +284,7 @@ def _identity(found: Holder) -> Identity:
         "tokenIdentifier": found.token_identifier,
         "name": found.name,
         SCOPES_CLAIM: found.scopes,
+        KEY_CLAIM: found.api_key_id,
     }
     end_s = None if found.expires is None else found.expires / _MS
     return Identity(issuer, subject, found.token_identifier, attributes, end_s)
@@ -312,6 +319,32 @@ def _check_end(ctx: MutationCtx, expires: float | None) -> None:
         )
 
 
+def _maker(ctx: MutationCtx, me: User) -> Id[ApiKey] | None:
+    """The key that calls, if it is one.
+
+    Read in this transaction: a key that is revoked meanwhile makes no more.
+
+    Raises:
+        Unauthenticated: it was.
+    """
+    named = ctx.auth.require().attributes.get(KEY_CLAIM)
+    if not isinstance(named, str):
+        return None
+    maker = ctx.db.normalize_id(ApiKey, named)
+    found = None if maker is None else ctx.db.unrestricted.get(maker)
+    if found is None or found.owner != me.id or found.revoked is not None:
+        raise Unauthenticated("this API key was revoked")
+    return found.id
+
+
+def _end_made_by(ctx: MutationCtx, maker: Id[ApiKey]) -> None:
+    """Revoke what a key has made, and what that has made: all are of one user, at most 100."""
+    for key in ctx.db.unrestricted.query(ApiKey.by_maker.eq(maker)).take(MAX_KEYS_PER_USER):
+        if key.revoked is None:
+            ctx.db.unrestricted.patch(key.id, revoked=ctx.now)
+        _end_made_by(ctx, key.id)
+
+
 def _checked(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> ApiKey:
     """Return a key that the caller may end.
 
@@ -342,4 +375,5 @@ def _info(key: ApiKey) -> ApiKeyInfo:
         expires=key.expires,
         last_used=key.last_used,
         revoked=key.revoked,
+        made_by=key.made_by,
     )

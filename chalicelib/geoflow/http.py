@@ -21,7 +21,7 @@ from chalicelib.engine.server import (
     Request,
     Response,
 )
-from chalicelib.geoflow import accesses, files_http, portable
+from chalicelib.geoflow import files_http, portable
 from chalicelib.geoflow.answers import READABLE, failure, refused, success
 from chalicelib.geoflow.api_keys import by_key
 from chalicelib.geoflow.idempotency import perform
@@ -104,8 +104,7 @@ files_http.mount(http)
 def export(ctx: ActionCtx, _request: Request, workflow_id: Id[Workflow]) -> Response:
     """Give a workflow as a file: the document itself, in no envelope."""
     require_scope(ctx, "workflows:read")
-    document = ctx.run_query(portable.export_workflow, workflow_id)
-    ctx.run_mutation(accesses.record, "export", "workflows", workflow_id)
+    document = ctx.run_mutation(portable.export_workflow, workflow_id)
     name = quote(f"{document.workflow.name}.geoflow.json", safe="")
     headers = {
         **READABLE,

@@ -7,12 +7,11 @@ from typing import Final
 from chalicelib.engine.server import (
     Id,
     MutationCtx,
-    QueryCtx,
     Struct,
     ValidationFailed,
     mutation,
-    query,
 )
+from chalicelib.geoflow.accesses import note
 from chalicelib.geoflow.limits import MAX_NAME_CHARS
 from chalicelib.geoflow.schema import (
     Description,
@@ -54,15 +53,18 @@ class PortableWorkflow(Struct):
     workflow: Drawing
 
 
-@query
-def export_workflow(ctx: QueryCtx, workflow_id: Id[Workflow]) -> PortableWorkflow:
+@mutation
+def export_workflow(ctx: MutationCtx, workflow_id: Id[Workflow]) -> PortableWorkflow:
     """Return a workflow as a document that :func:`import_workflow` takes, here or elsewhere.
+
+    A mutation, since each export is in the audit: a query would leave no trace.
 
     Raises:
         NotFound: there is none that the caller may see.
     """
     ctx.auth.require()
     found = ctx.db.require(workflow_id)
+    note(ctx, "export", "workflows", workflow_id)
     return PortableWorkflow(
         format=FORMAT,
         format_version=FORMAT_VERSION,

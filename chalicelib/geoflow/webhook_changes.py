@@ -11,6 +11,7 @@ from chalicelib.engine.server import (
     Id,
     MutationCtx,
     NotFound,
+    QueryCtx,
     RateLimited,
     Struct,
     Unset,
@@ -26,6 +27,7 @@ from chalicelib.geoflow.schema import (
     User,
     Webhook,
     WebhookUrl,
+    is_permitted,
     relation_to_owner,
     require_permission,
 )
@@ -128,9 +130,15 @@ def check_events(ctx: MutationCtx, events: Sequence[SentEvent]) -> None:
         Forbidden: it lacks the scope.
     """
     for event in events:
-        needed = _TOLD_OF.get(event.partition(".")[0])
+        needed = _told_of(event)
         if needed is not None:
             require_permission(ctx, needed, "owner")
+
+
+def may_see_event(ctx: QueryCtx, event: SentEvent, owner: Id[User]) -> bool:
+    """Tell whether the caller could look at what such an event tells a user of."""
+    needed = _told_of(event)
+    return needed is None or is_permitted(ctx, needed, relation_to_owner(ctx, owner))
 
 
 def checked_webhook(
@@ -160,6 +168,10 @@ _TOLD_OF: Final[Mapping[str, Permission]] = MappingProxyType(
     {"workflow": "executions.read", "file": "files.read", "user": "users.read"}
 )
 """What one must be allowed, to be told of what is one's own, by the beginning of an event."""
+
+
+def _told_of(event: SentEvent) -> Permission | None:
+    return _TOLD_OF.get(event.partition(".")[0])
 
 
 def _check_credential(

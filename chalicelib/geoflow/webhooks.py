@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets as chance
 from typing import Final
 
+from msgspec.structs import replace
+
 from chalicelib.engine.server import (
     UNSET,
     ActionCtx,
@@ -48,6 +50,7 @@ from chalicelib.geoflow.webhook_changes import (
     check_events,
     checked_webhook,
     is_sealed,
+    may_see_event,
 )
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what a secret begins with
@@ -206,7 +209,8 @@ def deliveries(
 ) -> Page[WebhookDelivery]:
     """Return what a webhook was told, newest first; ``status`` leaves those that have it.
 
-    Nothing, if there is no such webhook that the caller may see.
+    Nothing, if there is no such webhook that the caller may see. An API key that could not
+    look at what an event tells of gets its payload with ``data`` of null.
     """
     ctx.auth.require()
     if ctx.db.get(webhook_id) is None:
@@ -217,13 +221,18 @@ def deliveries(
         found = db.query(WebhookDelivery.by_webhook.eq(webhook_id))
     else:
         found = db.query(WebhookDelivery.by_webhook_status.eq(webhook_id).eq(status))
-    return found.order("desc").paginate(pagination_opts)
+    page = found.order("desc").paginate(pagination_opts)
+    return page.map(lambda delivery: _told(ctx, delivery))
 
 
 @query
 def get_delivery(ctx: QueryCtx, delivery_id: Id[WebhookDelivery]) -> WebhookDelivery | None:
-    """Return one delivery; null if there is none that the caller may see."""
-    return ctx.db.get(delivery_id)
+    """Return one delivery; null if there is none that the caller may see.
+
+    Its payload is as :func:`deliveries` says.
+    """
+    found = ctx.db.get(delivery_id)
+    return None if found is None else _told(ctx, found)
 
 
 @mutation
@@ -242,6 +251,13 @@ def replay(ctx: MutationCtx, delivery_id: Id[WebhookDelivery]) -> Id[WebhookDeli
         raise Conflict("this delivery is still being tried", status=delivery.status)
     check_events(ctx, [delivery.event])
     return queue_again(ctx, webhook, delivery)
+
+
+def _told(ctx: QueryCtx, delivery: WebhookDelivery) -> WebhookDelivery:
+    """A delivery as the caller may see it: its data is of other tables than webhooks."""
+    if may_see_event(ctx, delivery.event, delivery.owner):
+        return delivery
+    return replace(delivery, payload={**delivery.payload, "data": None})
 
 
 def _check_address(ctx: ActionCtx, url: str) -> None:

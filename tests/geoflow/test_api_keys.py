@@ -14,16 +14,17 @@ from chalicelib.engine.errors import (
     Forbidden,
     NotFound,
     RateLimited,
+    Unauthenticated,
     ValidationFailed,
 )
 from chalicelib.engine.functions.http_messages import Response
 from chalicelib.engine.log import ORIGIN
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import api_keys, users, workers, workflows
+from chalicelib.geoflow import api_keys, audit, users, workers, workflows
 from chalicelib.geoflow.api_keys import NewApiKey
 from chalicelib.geoflow.limits import MAX_KEYS_PER_USER
 from chalicelib.geoflow.model.permissions import has_scope
-from chalicelib.geoflow.schema import ALL_SCOPES, SCOPES_CLAIM, ApiKey, User
+from chalicelib.geoflow.schema import ALL_SCOPES, KEY_CLAIM, SCOPES_CLAIM, ApiKey, User
 from testing import Client, TestBackend
 
 READ, WRITE = "workflows:read", "workflows:write"
@@ -320,6 +321,69 @@ class TestAKeyThatMakesKeys:
         body = {"name": "more", "scopes": ["apiKeys:write"]}
 
         assert asked(backend, key, "POST", "/api/keys", json=body).status == 201
+
+    def test_takes_them_along_when_it_is_revoked(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        first, other = made(alice, "apiKeys:write"), made(alice)
+        second = made_by(backend, first.key)
+        third = made_by(backend, second["key"])
+        assert asked(backend, third["key"], path="/api/keys").status == 200
+
+        alice.mutation(api_keys.revoke, first.api_key_id)
+
+        keys = (first.key, second["key"], third["key"], other.key)
+        assert [asked(backend, key).status for key in keys] == [401, 401, 401, 200]
+        told = {key.api_key_id: key for key in alice.query(api_keys.list_)}
+        ended = told[third["apiKeyId"]]
+        assert (ended.made_by, ended.revoked) == (
+            second["apiKeyId"],
+            told[first.api_key_id].revoked,
+        )
+
+    def test_takes_them_along_when_it_is_removed(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        first = made(alice, "apiKeys:write")
+        second = made_by(backend, first.key)
+
+        alice.mutation(api_keys.remove, first.api_key_id)
+
+        assert asked(backend, second["key"]).status == 401
+        (left,) = alice.query(api_keys.list_)
+        assert left.revoked is not None
+
+    def test_makes_none_once_it_was_revoked(self, backend: TestBackend) -> None:
+        alice = backend.as_user("alice")
+        key = made(alice, "apiKeys:write")
+        claims = {SCOPES_CLAIM: ["apiKeys:write"], KEY_CLAIM: key.api_key_id}
+        calling, mallory = (
+            backend.as_user(name, **claims) for name in ("alice", "mallory")
+        )
+        assert made(calling, "apiKeys:read").scopes == ["apiKeys:read"]
+
+        with pytest.raises(Unauthenticated):
+            made(mallory, "apiKeys:read")  # it is not hers
+        alice.mutation(api_keys.revoke, key.api_key_id)
+        with pytest.raises(Unauthenticated):
+            made(calling, "apiKeys:read")
+
+    def test_is_in_the_audit_with_them(self, backend: TestBackend) -> None:
+        alice, root = backend.as_user("alice"), admin(backend)
+        first = made(alice, "apiKeys:write")
+        second = made_by(backend, first.key)["apiKeyId"]
+        alice.mutation(api_keys.revoke, first.api_key_id)
+        backend.advance(seconds=31)
+
+        page = PaginationOptions(num_items=5, cursor=None)
+        newest, oldest = root.query(audit.by_document, second, page).page
+
+        assert json.loads(oldest.after or "")["madeBy"] == first.api_key_id
+        assert (newest.path, newest.operation) == ("apiKeys:revoke", "update")
+        assert set(json.loads(newest.after or "")) == {"revoked"}
+
+
+def made_by(backend: TestBackend, key: str) -> Any:
+    body = {"name": "more", "scopes": ["apiKeys:write"]}
+    return json.loads(asked(backend, key, "POST", "/api/keys", json=body).body)["data"]
 
 
 class TestUse:

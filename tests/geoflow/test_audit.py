@@ -10,9 +10,23 @@ import msgspec
 import pytest
 
 from chalicelib.engine.database.history import followed_up_to
-from chalicelib.engine.errors import ArgumentValidationError, Forbidden, Unauthenticated
+from chalicelib.engine.errors import (
+    ArgumentValidationError,
+    Forbidden,
+    NotFound,
+    Unauthenticated,
+    WrongFunctionKind,
+)
 from chalicelib.engine.server import PaginationOptions
-from chalicelib.geoflow import accesses, audit, credentials, executions, users, workflows
+from chalicelib.geoflow import (
+    accesses,
+    audit,
+    credentials,
+    executions,
+    portable,
+    users,
+    workflows,
+)
 from chalicelib.geoflow.limits import AUDIT_KEPT_MS
 from chalicelib.geoflow.model.audit_chain import FACTS, Anchor, Verdict, link, walk
 from chalicelib.geoflow.model.audit_facts import REDACTED
@@ -198,6 +212,22 @@ class TestAccesses:
         with backend.db() as db:
             assert db.query(SensitiveAccess).first() is None
         assert made
+
+    def test_by_any_export_of_a_workflow_are_events(self, backend: TestBackend) -> None:
+        ann = backend.as_user("ann")
+        flow = ann.mutation(workflows.create, "LIDAR")
+
+        with pytest.raises(WrongFunctionKind):
+            ann.call("portable:exportWorkflow", "query", workflowId=flow)
+        ann.call("portable:exportWorkflow", "mutation", workflowId=flow)
+        ann.http("GET", f"/api/workflows/{flow}/export")
+        with pytest.raises(NotFound):
+            backend.as_user("bob").mutation(portable.export_workflow, flow)
+
+        events = [e for e in caught_up(backend) if e.operation == "export"]
+        assert [(e.table, e.document, e.actor) for e in events] == [
+            ("workflows", flow, "https://test.example|ann")
+        ] * 2
 
     def test_by_admins_of_what_is_anothers_are_recorded_with_the_reason(
         self, backend: TestBackend

@@ -683,3 +683,25 @@ class TestAKeyThatIsTold:
         key.action(webhooks.update, made.webhook_id, events=["file.processed"])
         with pytest.raises(Forbidden, match="users:read"):
             key.mutation(webhooks.replay, delivery.id)
+
+    def test_is_shown_by_deliveries_no_more_than_its_scopes_let_it_read(
+        self, backend: TestBackend, receiver: Receiver
+    ) -> None:
+        root = admin(backend)
+        made = root.action(webhooks.create, "k", receiver.url, ["user.created"])
+        backend.as_user("ann").mutation(users.ensure)
+        (whole,) = delivered(root, made.webhook_id)
+        test = root.mutation(webhooks.send_test, made.webhook_id)
+
+        for scope, data in (("files:read", None), ("users:read", whole.payload["data"])):
+            key = self.key(backend, scope)
+            _, listed = delivered(key, made.webhook_id)
+            alone = key.query(webhooks.get_delivery, whole.id)
+            tested = key.query(webhooks.get_delivery, test)
+
+            assert alone == listed
+            assert listed.payload == {**whole.payload, "data": data}
+            assert listed.event == "user.created"
+            assert tested is not None
+            assert tested.payload["data"] == {"webhookId": made.webhook_id}
+        assert whole.payload["data"]["name"] == "Ann"

@@ -55,6 +55,7 @@ from chalicelib.geoflow.schema.logs import ExecutionLog, LogLevel
 from chalicelib.geoflow.schema.run_policies import RetryPolicy, RunPolicy, Timeout
 from chalicelib.geoflow.schema.schedules import Cron, Schedule, Skip
 from chalicelib.geoflow.schema.users import (
+    KEY_CLAIM,
     SCOPES_CLAIM,
     Preferences,
     User,
@@ -96,6 +97,7 @@ from chalicelib.geoflow.schema.workflows import (
 
 __all__ = [
     "ALL_SCOPES",
+    "KEY_CLAIM",
     "SCOPES_CLAIM",
     "WORKERS_SCOPE",
     "Access",

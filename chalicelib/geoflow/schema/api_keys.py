@@ -26,7 +26,8 @@ class ApiKey(Document, table="apiKeys", undone=False):
 
     ``digest`` is its SHA-256 in hexadecimal digits, ``prefix`` its beginning, by which people
     tell it from others. It holds until ``expires``, or until it was ``revoked``; ``last_used``
-    is true to the hour. All times are ms since the Unix epoch.
+    is true to the hour. All times are ms since the Unix epoch. ``made_by`` is the key by which
+    it was made, if it was made by one: it ends with that.
     """
 
     owner: Id[User] = indexed()
@@ -37,8 +38,10 @@ class ApiKey(Document, table="apiKeys", undone=False):
     expires: float | None = None
     last_used: float | None = None
     revoked: float | None = None
+    made_by: Id[ApiKey] | None = indexed(default=None)
     by_owner = index(owner)
     by_digest = index(digest)
+    by_maker = index(made_by)
 
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Ask the matrix."""

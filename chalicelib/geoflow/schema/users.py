@@ -27,6 +27,9 @@ from chalicelib.geoflow.schema.fields import Key, Name, Url
 SCOPES_CLAIM: Final = "apiKeyScopes"
 """The attribute of an identity for which an API key vouches: a list of what it may do."""
 
+KEY_CLAIM: Final = "apiKeyId"
+"""The attribute that names that key. A token may have one, too: whoever trusts it looks."""
+
 
 class Preferences(Struct):
     """How a user wants the product to look."""
