@@ -413,6 +413,16 @@ class TestDeath:
         assert look(store).dead
         assert not take(store).mine
 
+    def test_lets_go_of_all_that_was_large(self, store: SessionStore) -> None:
+        lease = take(store).lease
+        store.release("c", "me", replace(lease, digests=bytes(100_000)), final=True)
+        store.condemn("c")
+
+        store.bury("c")
+
+        assert look(store).dead
+        assert look(store).digests == b""
+
     def test_of_an_unknown_connection_can_be_buried(self, store: SessionStore) -> None:
         store.bury("nobody")
 

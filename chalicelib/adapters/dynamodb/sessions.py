@@ -201,7 +201,7 @@ class DynamoSessions:
     def condemn(self, connection: str) -> None:
         """Mark the session dead, for a week."""
         given = self._table.expiry() | {"true": {"BOOL": True}}
-        changes = "SET is_dead = :true, expires_s = :expires_s"
+        changes = "SET is_dead = :true, expires_s = :expires_s REMOVE digests"
         self._table.update(_lease_key(connection), changes, None, given)
 
     def bury(self, connection: str) -> None:

@@ -32,6 +32,10 @@ class _Session:
     inbox_bytes: int = 0
 
 
+_BURIED: Final = _Session(_DEAD)
+"""What every buried session has become; nothing of a dead one changes any more."""
+
+
 class MemorySessions:
     """Leases, states and inboxes in one dict, behind one lock."""
 
@@ -179,7 +183,8 @@ class MemorySessions:
         with self._lock:
             session = self._sessions.get(connection)
             if session is not None:
-                session.state, session.inbox, session.inbox_bytes = b"", {}, 0
+                # A day's dead are many: of each no more is kept than that it is dead.
+                self._sessions[connection] = _BURIED
             name = self._roster[roster_shard(connection)].pop(connection, None)
             if name is not None and (numbers := self._numbers.get(name)) is not None:
                 numbers.pop(connection, None)
