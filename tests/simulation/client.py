@@ -90,9 +90,7 @@ class Client(Listener):
             self.queries |= added
             self._modify(held, added, ())
         elif choice < 0.38 and self.queries:
-            dropped = random.choice(sorted(self.queries))
-            del self.queries[dropped]
-            self._modify(held, {}, (dropped,))
+            self._drop(held, random.choice(sorted(self.queries)))
         elif choice < 0.48 and self._world.profile.signs_in:
             self._authenticate(held, random.choice((*USERS, None)))
         elif choice < 0.9:
@@ -100,6 +98,18 @@ class Client(Listener):
                 self._mutate()
         else:
             self._start_action()
+
+    def _drop(self, held: Connection, number: int) -> None:
+        """Drop a query; now and then another one, or the same, gets its number at once."""
+        dropped = self.queries.pop(number)
+        self._modify(held, {}, (number,))
+        choice = self._world.random.random()
+        if choice > 0.6:
+            again = (
+                LiveQuery(dropped.path, dropped.args) if choice > 0.8 else self._any_query()
+            )
+            self.queries[number] = again
+            self._modify(held, {number: again}, ())
 
     def _any_query(self) -> LiveQuery:
         random = self._world.random
@@ -181,6 +191,7 @@ class Client(Listener):
             modifications=changes,
         )
         held.sets.append(dict(self.queries))
+        held.heads.append(self._oracle.head)
 
     def _send(self, **message: Any) -> None:
         assert self.connection is not None

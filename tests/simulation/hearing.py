@@ -68,7 +68,8 @@ class Pending:
 class Connection:
     """What the client knows of one socket: sets and identities by their versions.
 
-    ``opened_ms`` is when it was opened, ``signed_ms`` when each identity was asked for.
+    ``opened_ms`` is when it was opened, ``signed_ms`` when each identity was asked for; ``heads``
+    are the log's ends when each set was.
     """
 
     name: str
@@ -76,9 +77,11 @@ class Connection:
     version: Version = ZERO
     view: dict[int, Any] = field(default_factory=dict)
     sets: list[dict[int, LiveQuery]] = field(default_factory=lambda: [{}])
+    heads: list[int] = field(default_factory=lambda: [0])
     users: list[str | None] = field(default_factory=lambda: [None])
     signed_ms: list[float] = field(default_factory=lambda: [0.0])
     chunks: list[str] = field(default_factory=list)
+    chunks_of: str = ""
 
     def may_act_as(self, now_ms: float, settle_ms: float) -> set[str | None]:
         """In whose names a request that is sent now may run.
@@ -100,6 +103,7 @@ class Listener:
         self.connection: Connection | None = None
         self.pending: dict[int, Pending] = {}
         self.actions: dict[int, str] = {}
+        self.failed: list[str] = []
         self._top = 0
         self._heard_ms = 0.0
 
@@ -127,7 +131,10 @@ class Listener:
                 self._fail(held, Property.PROTOCOL, "an unexpected message", message)
 
     def _hear_chunk(self, held: Connection, message: dict[str, Any]) -> None:
-        if message["partNumber"] != len(held.chunks):
+        if not held.chunks:
+            held.chunks_of = message["transitionId"]
+        place = len(held.chunks), held.chunks_of
+        if (message["partNumber"], message["transitionId"]) != place:
             self._fail(
                 held, Property.PROTOCOL, "a piece of a transition is missing", message
             )
@@ -140,8 +147,10 @@ class Listener:
 
     def _hear_response(self, held: Connection, message: dict[str, Any]) -> None:
         one = self.pending.get(message["requestId"])
-        if one is None or one.ts is not None:
+        if one is None:
             return
+        if one.ts is not None and not message["success"]:
+            self._fail(held, Property.RESPONSE, f"{one.tag} had succeeded", message)
         if message["success"]:
             one.ts = ts_value(message["ts"])
             asked = self._oracle.asked[one.tag]
@@ -161,6 +170,7 @@ class Listener:
         answer = Refused(message.get("errorData"))
         if not self._oracle.ever(one.path, one.args, one.since, answer):
             self._fail(held, Property.FAILURE, f"{one.tag} cannot have failed so", message)
+        self.failed.append(one.tag)
         del self.pending[message["requestId"]]
 
     def _hear_action(self, held: Connection, message: dict[str, Any]) -> None:
@@ -198,8 +208,9 @@ class Listener:
                 return
             case "QueryUpdated":
                 value = change["value"]
-                if (asked := held.sets[-1].get(query)) is not None:
-                    asked.journal = change["journal"]
+                for asked in held.sets[held.version[0] :][:1]:
+                    if query in asked:
+                        asked[query].journal = change["journal"]
             case _:
                 value = Refused(change.get("errorData"))
         if query in held.view and held.view[query] == value:
@@ -213,7 +224,13 @@ class Listener:
                 held, Property.PROTOCOL, "a version that was never asked for", message
             )
         wanted = held.sets[query_set]
-        held.view = {i: value for i, value in held.view.items() if i in wanted}
+        if held.view.keys() - wanted.keys():
+            self._fail(
+                held, Property.TRANSITION, "a query is shown that was dropped", message
+            )
+        if ts < held.heads[query_set]:
+            why = f"query set {query_set} was asked for at {held.heads[query_set]}"
+            self._fail(held, Property.RECENT, why, message)
         state, who = self._oracle.at(ts), held.users[identity]
         for i, query in wanted.items():
             if i not in held.view or not query.holds(held.view[i], state, who):

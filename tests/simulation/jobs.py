@@ -24,6 +24,9 @@ LEADS = {
 
 OPEN = frozenset(LEADS)
 
+NEVER_FAIL = frozenset({"chores.js:due", "_system/undo.js:step"})
+"""Jobs that have no reason of their own to fail."""
+
 
 class Ledger:
     """Every job as the log tells of it, entry by entry."""
@@ -101,13 +104,14 @@ class Ledger:
             times = LABOURS[tag(job)]
             if state in OPEN:
                 raise Broken(Property.JOBS, f"forgotten: {job}")
-            if name == "chores.js:due" and state == "failed":
+            if name in NEVER_FAIL and state == "failed":
                 raise Broken(Property.JOBS, f"failed for no reason of its own: {job}")
             if name == "chores.js:refused" and state == "success":
                 raise Broken(Property.JOBS, f"succeeded, which it cannot: {job}")
             if name == "chores.js:labour" and state == "success" and not times:
                 raise Broken(Property.JOBS, f"succeeded without having run: {job}")
-            if oracle.asked[tag(job)].ts is not None and state == "pending":
+            asked = oracle.asked.get(tag(job))
+            if asked is not None and asked.ts is not None and state == "pending":
                 raise Broken(Property.JOBS, f"ran, and does not say so: {job}")
         for labour, times in LABOURS.items():
             if times > 1:
@@ -121,7 +125,7 @@ def kind(job: dict[str, Any]) -> str:
 
 def tag(job: dict[str, Any]) -> str:
     """The tag that it leaves, if it leaves one."""
-    return str(job["args"][0]["tag"])
+    return str(job["args"][0].get("tag", ""))
 
 
 class JobCaller:

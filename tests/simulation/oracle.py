@@ -28,12 +28,23 @@ class Mark:
 State = Mapping[bytes, Mark]
 """Marks by internal id, which is their order of creation."""
 
+Images = Mapping[bytes, bytes]
+"""The same as they are kept."""
+
+UNDO_STEP = "_system/undo:step"
+"""What it writes is judged by the ledger of undos."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The data of the app's error."""
 
     data: Any
+
+
+def _mark(image: bytes) -> Mark:
+    found = json.loads(image)
+    return Mark(found["key"], found["tag"], found["author"])
 
 
 def tags(state: State, key: int) -> list[str]:
@@ -124,6 +135,7 @@ class Oracle:
         self.asked: dict[str, Asked] = {}
         self.entries: list[Entry] = []
         self._states: list[State] = [{}]
+        self._images: list[Images] = [{}]
         self._latest: dict[str, int] = {}
 
     @property
@@ -135,6 +147,10 @@ class Oracle:
         """The state at a timestamp."""
         return self._states[ts - ORIGIN]
 
+    def images(self, ts: int) -> Images:
+        """What the documents were at a timestamp, to the byte."""
+        return self._images[ts - ORIGIN]
+
     def entry(self, ts: int) -> Entry:
         """The entry at a timestamp."""
         return self.entries[ts - ORIGIN - 1]
@@ -143,32 +159,42 @@ class Oracle:
         """Take in an entry, and see whether it is what ought to be there."""
         if entry.ts != self.head + 1:
             raise Broken(Property.LOG, f"the log has a gap before {entry.ts}")
-        before, after = self._states[-1], self._replayed(entry)
+        before, images = self._states[-1], self._replayed(entry)
+        after = self._read(before, images)
         self.entries.append(entry)
         self._states.append(after)
+        self._images.append(images)
+        if entry.path == UNDO_STEP:
+            return
         made = [after[i].tag for i in after if i not in before]
         if made:
             self._check(entry, made, before, after)
         elif after != before:
             raise Broken(Property.ONCE, f"nobody asked for what {entry.path} did")
 
-    def _replayed(self, entry: Entry) -> State:
-        state = dict(self._states[-1])
+    def _replayed(self, entry: Entry) -> Images:
+        images = dict(self._images[-1])
         for write in entry.writes:
             if write.table != MARKS_TABLE:
                 continue  # the engine's own
-            held = state.get(write.id)
-            if (held is None) != (write.before is None):
+            if images.get(write.id) != write.before:
                 raise Broken(
                     Property.REPLAY,
                     f"{entry.path} at {entry.ts} did not see what it overwrote",
                 )
             if write.after is None:
-                state.pop(write.id)
+                images.pop(write.id, None)
             else:
-                found = json.loads(write.after)
-                state[write.id] = Mark(found["key"], found["tag"], found["author"])
-        return state
+                images[write.id] = write.after
+        return images
+
+    def _read(self, before: State, images: Images) -> State:
+        """The marks of images, of which most are what they were."""
+        held = self._images[-1]
+        return {
+            i: before[i] if held.get(i) == image else _mark(image)
+            for i, image in images.items()
+        }
 
     def _check(
         self, entry: Entry, made: Sequence[str], before: State, after: State

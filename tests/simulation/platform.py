@@ -315,7 +315,7 @@ class Platform:
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.start_job(b'{"type":"house"}', 0)
-        if self.world.profile.jobs and self._ticks % SWEEP_TICKS == 0:
+        if self.world.profile.has_jobs and self._ticks % SWEEP_TICKS == 0:
             self.invoke("heartbeat", lambda backend: backend.send_sweep())
         self.world.at(TICK_MS, self._tick, awaited=False)
 

@@ -17,7 +17,7 @@ class Profile:
     one after another, and one process serves everything, as the local server does.
     ``skew_ms``: how wrong the clock of a process may be, either way.
     ``jobs`` are scheduled, or called off, within ``jobs_ms``; twice as many ``files`` are
-    uploaded, and as many deleted and swept.
+    uploaded, and as many deleted and swept. ``undos`` are begun in that time, too.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``house``: how often the housekeeper comes by day.
     ``take_ms``: how long a client takes for each message, which the gateway then knows of.
@@ -50,12 +50,18 @@ class Profile:
     jobs: int = 0
     jobs_ms: float = 3000
     files: int = 0
+    undos: int = 0
     dynamodb: bool = False
     small: bool = False
     night: bool = False
     house: int = 0
     take_ms: Range | None = None
     ahead: bool = False
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether anything is scheduled."""
+        return bool(self.jobs or self.undos)
 
 
 CALM = Profile()
@@ -130,7 +136,22 @@ FAULTY_FILES = replace(
     faults=replace(Faults(), kill=0.004, freeze=0.002, freeze_ms=(200, 3000), error=0.004),
 )
 
+# Others write, and jobs run, while administrators undo.
+UNDO = replace(
+    SHORT, undos=4, jobs=4, acts=(8, 20), think_ms=(0, 120), http=20, stall=0.1, processes=8
+)
+FAULTY_UNDO = replace(
+    UNDO,
+    ticks=True,
+    faults=replace(Faults(), kill=0.004, freeze=0.002, error=0.004),
+    clients=(1, 2),
+)
+
 PROFILES = {
+    "undo": UNDO,
+    "faulty undo": FAULTY_UNDO,
+    "local undo": replace(LOCAL, undos=4, jobs=4, http=20, acts=(8, 16)),
+    "undo on dynamodb": replace(FAULTY_UNDO, dynamodb=True, undos=3, acts=(4, 10)),
     "files": FILES,
     "faulty files": FAULTY_FILES,
     "files on dynamodb": replace(FAULTY_FILES, dynamodb=True, files=8),

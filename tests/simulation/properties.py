@@ -15,7 +15,7 @@ class Property(Enum):
     ORDER = "The mutations of a session take effect in the order of their requests."
     IDENTITY = "Each mutation runs in the name of whoever had asked for it."
     ANSWER = "Each answer of a function is that of the replay at the answer's timestamp."
-    RECENT = "No query over HTTP misses what was committed before it was asked."
+    RECENT = "No query over HTTP, and no live query at first, misses what was committed before it was asked."
     FAILURE = "Who is told that a mutation failed finds no effect of it, and the failure is the replay's."
     RESPONSE = "A response over a socket tells the timestamp and the result of its entry."
     CONTINUITY = (
@@ -34,6 +34,7 @@ class Property(Enum):
     FILES = (
         "A file has its bytes as long as it is there, and no bytes are left without a file."
     )
+    UNDO = "An undo brings back what the documents were, to the byte, and touches nothing that others have written since."
     CRASH = "No handler fails for a reason that is neither the app's nor the platform's."
 
 

@@ -18,6 +18,7 @@ from tests.simulation.limits import small_limits
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import TICK_MS, Platform
 from tests.simulation.profiles import Profile
+from tests.simulation.undoing import UndoCaller, UndoLedger
 from tests.simulation.world import World
 
 NIGHT_MS = 25 * 60 * 60 * 1000.0
@@ -42,6 +43,7 @@ class Simulation:
         world = self.world = World(seed, profile, root)
         world.trace = trace
         self.oracle, self.ledger, self.shelf = Oracle(), Ledger(), Shelf()
+        self.undone = UndoLedger(self.oracle)
         LABOURS.clear()
         self.platform = Platform(world, self._committed, self.shelf)
         self.platform.backend().deploy("v1")
@@ -56,6 +58,7 @@ class Simulation:
         self.background = Background(self.platform, self.oracle)
         self.jobs = JobCaller(self.platform, self.oracle, self.ledger)
         self.files = FileCaller(self.platform, self.shelf)
+        self.undos = UndoCaller(self.platform, self.oracle, self.undone)
 
     def run(self) -> None:
         """Run to the end.
@@ -79,6 +82,7 @@ class Simulation:
         self.background.start()
         self.jobs.start()
         self.files.start()
+        self.undos.start()
         world.run()
         if world.profile.night:
             self._live_on_another_day()
@@ -130,6 +134,8 @@ class Simulation:
         for client in self.clients:
             client.check_at_rest()
         self.ledger.check_at_rest(self.oracle)
+        self.undone.check_at_rest()
+        self.world.stats["undos that ended"] += self.undone.ended
         self.world.stats.update(self.ledger.ends())
         if self.world.profile.files:
             self.files.finish()
@@ -140,10 +146,13 @@ class Simulation:
         check_rows(self.platform, self.oracle)
         check_counts(self.platform, self.oracle)
         check_failures(self.oracle, self.http.failed)
+        for client in self.clients:
+            check_failures(self.oracle, client.failed)
 
     def _committed(self, entry: Entry) -> None:
         self.oracle.committed(entry)
         self.ledger.committed(entry)
+        self.undone.committed(entry)
         self.shelf.committed(entry)
 
     def _apply_all(self) -> None:

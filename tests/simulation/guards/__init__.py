@@ -12,6 +12,7 @@ from tests.simulation.guards.guard import Edit, Guard
 from tests.simulation.guards.holders import HOLDERS
 from tests.simulation.guards.jobs import JOBS
 from tests.simulation.guards.transitions import TRANSITIONS
+from tests.simulation.guards.undo import UNDO
 from tests.simulation.guards.upkeep import UPKEEP
 
 GUARDS: tuple[Guard, ...] = (
@@ -23,6 +24,7 @@ GUARDS: tuple[Guard, ...] = (
     *UPKEEP,
     *JOBS,
     *FILES,
+    *UNDO,
 )
 
 __all__ = ["GUARDS", "Edit", "Guard"]

@@ -3,6 +3,7 @@
 from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
 TELLING = ENGINE + "sync/telling.py"
+CONVERSATION = ENGINE + "sync/conversation.py"
 RUNNER = ENGINE + "functions/runner.py"
 
 ANSWERS = (
@@ -23,6 +24,39 @@ ANSWERS = (
                 RUNNER,
                 "            head = self._tail.refresh()\n            if self._holds(run",
                 "            head = view\n            if self._holds(run",
+            ),
+        ),
+    ),
+    Guard(
+        "a query that was dropped is told to be gone",
+        "calm",
+        (
+            Edit(
+                TELLING,
+                "QueryRemoved(query_id=i) for i in session.dropped if i in digests",
+                "QueryRemoved(query_id=i) for i in ()",
+            ),
+        ),
+    ),
+    Guard(
+        "a query that was dropped while there was no room is told to be gone later",
+        "full",
+        (
+            Edit(
+                CONVERSATION,
+                "dropped=dict.fromkeys(moved.session.dropped, ())",
+                "dropped={}",
+            ),
+        ),
+    ),
+    Guard(
+        "an id that is given to another query is a new one",
+        "calm",
+        (
+            Edit(
+                TELLING,
+                "        if i in session.queries and i not in session.dropped\n",
+                "        if i in session.queries\n",
             ),
         ),
     ),
