@@ -2,7 +2,7 @@
 
 Each socket watches a board of its own. While they are idle nothing is committed; under load,
 commits come at a steady rate, each to the board of one socket. Then every socket is cut, and all
-come back at once with what they watch.
+come back at once with what they watch: twice, the second time after many commits elsewhere.
 """
 
 import asyncio
@@ -27,6 +27,10 @@ TOGETHER: Final = 200
 IDLE_S: Final = 10.0
 COMMITS: Final = 1000
 COMMITS_PER_S: Final = 100
+ELSEWHERE: Final = 10_000
+"""Commits to what nobody watches: fewer than the server keeps in memory."""
+
+WRITERS: Final = 20
 PATIENCE_S: Final = 120.0
 IDLE_CPU: Final = 0.05
 """Share of one CPU that idle sockets may take: about nothing."""
@@ -153,7 +157,29 @@ async def under_load(server: Server, crowd: Crowd) -> Line:
     )
 
 
-async def come_back(server: Server, crowd: Crowd) -> Line:
+async def elsewhere(server: Server) -> None:
+    """Commit what concerns nobody."""
+    left, done = ELSEWHERE, asyncio.Event()
+
+    def answered(message: bytes) -> None:
+        nonlocal left
+        left -= b'"type":"MutationResponse"' in message
+        if left <= 0:
+            done.set()
+
+    writers = [await connect(server.port, answered) for _ in range(WRITERS)]
+    for number in range(ELSEWHERE):
+        arguments = {"name": f"elsewhere {number}", "text": ""}
+        writer = writers[number % WRITERS]
+        writer.send(mutation(number // WRITERS, "boards:write", arguments))
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
+    for writer in writers:
+        writer.close()
+
+
+async def come_back(server: Server, crowd: Crowd, when: str = "") -> Line:
     """Cut everybody, and have all of them come back at once."""
     crowd.leave()
     await asyncio.sleep(1)
@@ -162,7 +188,7 @@ async def come_back(server: Server, crowd: Crowd) -> Line:
     each = spent(server).since(before_it).cpu_s / SOCKETS * 1e6
     ran = counted(server)["LiveQueriesRun"] - before
     return Line(
-        f"{SOCKETS:,} reconnect at once, until the last has its result",
+        f"{SOCKETS:,} reconnect at once{when}, until the last has its result",
         [Number(took_s, "s"), at_most(ran, "runs", 0), Number(each, "µs of CPU each")],
     )
 
@@ -174,6 +200,9 @@ async def _measure() -> list[Line]:
         await crowd.join(TOGETHER)
         lines = [await idle(server, empty), await under_load(server, crowd)]
         lines.append(await come_back(server, crowd))
+        await elsewhere(server)
+        when = f" after {ELSEWHERE:,} commits elsewhere"
+        lines.append(await come_back(server, crowd, when))
         crowd.leave()
         return lines
 

@@ -4,8 +4,8 @@ One read set serves three purposes: to see that a transaction conflicts with a l
 prove that a cached result is still exact, and to know which commits a live query waits for.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.engine.log import CUT_KEY_BYTES, MAX_KEY_BYTES, Entry, IndexKey, members_of
 from chalicelib.engine.persistence import Interval
@@ -81,6 +81,24 @@ class ReadSet:
     def touched_by_any(self, entries: Iterable[Entry]) -> bool:
         """Tell whether one of ``entries`` changed something that was read."""
         return any(self.touched_by(entry) for entry in entries)
+
+    def holds_any(self, keys_by_index: Mapping[int, Sequence[bytes]]) -> bool:
+        """Tell whether one of many keys lies in what was read; they are in order."""
+        return any(
+            self._holds_one_of(index, keys_by_index[index])
+            for index in self._spans
+            if index in keys_by_index
+        )
+
+    def _holds_one_of(self, index: int, keys: Sequence[bytes]) -> bool:
+        spans = self._tidy(index)
+        if len(keys) < len(spans):
+            return any(self.holds((index, key)) for key in keys)
+        for low, high in spans:
+            place = bisect_left(keys, low)
+            if place < len(keys) and (high is None or keys[place] < high):
+                return True
+        return False
 
     def intervals(self) -> tuple[Interval, ...]:
         """The same as values, in order and disjoint."""

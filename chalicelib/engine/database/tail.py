@@ -5,6 +5,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Final
 
+from chalicelib.engine.database.written import Stretch, Written
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import Entry, Row
 from chalicelib.engine.persistence import Persistence
@@ -17,7 +18,11 @@ KEPT_ENTRIES: Final = 20_000
 """Entries kept in memory below the watermark, for sessions and cached results that lag."""
 
 KEPT_BYTES: Final = 64 * 1024 * 1024
-"""Memory that those entries may take, roughly, in bytes."""
+"""Memory that those entries may take, roughly, in bytes.
+
+What :class:`Written` adds for whoever lags behind comes on top: some 330 bytes for an entry of one
+write with three rows, of which the weight says 1,500.
+"""
 
 LONG_TAIL_ENTRIES: Final = 200
 """Length of the unapplied tail from which the watermark is read again."""
@@ -82,9 +87,8 @@ class LogTail:
     def __init__(self, persistence: Persistence, clock: Clock) -> None:
         self._persistence, self._clock = persistence, clock
         self._lock = Lock()
-        self._known: list[Entry] = []
+        self._known = Written(0)
         self._weight = 0
-        self._base = 0  # the timestamp below the first known entry
         self._applied = 0
         self._read_ms = float("-inf")
         self._view: View | None = None
@@ -103,7 +107,7 @@ class LogTail:
         Where nothing is known it ends where the rows do, which only the marks must be read for.
         No put may rely on it: what follows may have been trimmed (docs/hazards.md A3).
         """
-        if self._base == 0:
+        if self._known.base == 0:
             self._restart()
         elif self.is_stale():
             return self.refresh()
@@ -116,11 +120,11 @@ class LogTail:
 
     def refresh(self) -> View:
         """Read the log to its end and return that view."""
-        if self._base == 0:
+        if self._known.base == 0:
             self._restart()
         while True:
             with self._lock:
-                head = self._base + len(self._known)
+                head = self._known.end
             read_ms = self._clock.now_ms()
             try:
                 found = self._persistence.tail(head, PAGE_ENTRIES)
@@ -135,7 +139,7 @@ class LogTail:
                         return known_view
                 self._extend(head, found.entries)
                 # Another thread may have begun anew meanwhile, from an older mark.
-                known = self._base + len(self._known)
+                known = self._known.end
                 if found.more or known < head + len(found.entries):
                     continue
                 self._read_ms = read_ms
@@ -154,8 +158,8 @@ class LogTail:
         ``until`` is the timestamp of a view.
         """
         with self._lock:
-            if ts >= self._base:
-                return self._known[ts - self._base : until - self._base]
+            if ts >= self._known.base:
+                return self._known.between(ts, until)
         found: list[Entry] = []
         while ts < until:
             page = self.page(ts, until)
@@ -165,12 +169,23 @@ class LogTail:
             ts = page[-1].ts
         return found
 
+    def stretch(self, ts: int, until: int) -> Stretch | None:
+        """The same entries, for whoever asks which of them touched what; None as above.
+
+        However many there are, few of those that are kept are looked at.
+        """
+        with self._lock:
+            if ts >= self._known.base:
+                return self._known.stretch(ts, until)
+        entries = self.since(ts, until)
+        return None if entries is None else Stretch(entries)
+
     def page(self, ts: int, until: int) -> Sequence[Entry] | None:
         """The first entries of ``(ts, until]``, as many as one reading holds; None as above."""
         limit = min(PAGE_ENTRIES, until - ts)
         with self._lock:
-            if ts >= self._base:
-                return self._known[ts - self._base : ts - self._base + limit]
+            if ts >= self._known.base:
+                return self._known.between(ts, ts + limit)
         try:
             return self._persistence.tail(ts, limit).entries
         except BelowHorizon:
@@ -198,13 +213,13 @@ class LogTail:
     def applied(self, ts: int) -> None:
         """Take in that the rows now hold everything up to ``ts``."""
         with self._lock:
-            self._applied = max(self._applied, min(ts, self._base + len(self._known)))
+            self._applied = max(self._applied, min(ts, self._known.end))
             self._view = None
 
     def _restart(self) -> None:
         marks = self._persistence.marks()
         with self._lock:
-            self._known, self._base, self._applied = [], marks.applied, marks.applied
+            self._known, self._applied = Written(marks.applied), marks.applied
             self._weight = 0
             self._view = self._last = None
 
@@ -214,30 +229,30 @@ class LogTail:
             return self._current()
 
     def _extend(self, after: int, entries: Sequence[Entry]) -> None:
-        head = self._base + len(self._known)
+        head = self._known.end
         fresh = entries[max(0, head - after) :] if after <= head else ()
         if not fresh:
             return
-        self._known.extend(fresh)
+        self._known.entries.extend(fresh)
         self._weight += sum(entry.weight for entry in fresh)
         if self._persistence.applies_at_once:
-            self._applied = self._base + len(self._known)
+            self._applied = self._known.end
         self._forget()
         self._view = None
 
     def _forget(self) -> None:
         """Let go of applied entries that are too many, a quarter at a time."""
-        if len(self._known) <= KEPT_ENTRIES and self._weight <= KEPT_BYTES:
+        known = self._known
+        if len(known.entries) <= KEPT_ENTRIES and self._weight <= KEPT_BYTES:
             return
-        surplus = min(self._applied - self._base, max(1, len(self._known) // 4))
-        self._weight -= sum(entry.weight for entry in self._known[:surplus])
-        del self._known[:surplus]
-        self._base += surplus
+        surplus = min(self._applied - known.base, max(1, len(known.entries) // 4))
+        self._weight -= sum(entry.weight for entry in known.entries[:surplus])
+        known.forget(surplus)
 
     def _current(self) -> View:
         if self._view is None:
-            head = self._base + len(self._known)
-            entries = tuple(self._known[self._applied - self._base :])
+            head = self._known.end
+            entries = tuple(self._known.between(self._applied, head))
             self._view = View(self._applied, head, entries, self._last)
             self._last = self._view
         return self._view

@@ -97,8 +97,8 @@ class QueryCache:
             return held
         if held.ts > view.ts or held.read_set is None:
             return None
-        later = self._tail.since(held.ts, view.ts)
-        if later is None or held.read_set.touched_by_any(later):
+        later = self._tail.stretch(held.ts, view.ts)
+        if later is None or later.first_touching(held.read_set) is not None:
             return None
         return msgspec.structs.replace(held, ts=view.ts)
 

@@ -1,6 +1,6 @@
 """Moving a session on: all its queries at one timestamp, subscribed before it is sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Final
 
@@ -8,10 +8,10 @@ import msgspec
 
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
+from chalicelib.engine.database.written import Stretch
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.runner import Runner
-from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Lease, Subscription, SubscriptionIndex
 from chalicelib.engine.sync.reruns import (
@@ -31,6 +31,9 @@ try pins its snapshot; what has overtaken it by then is taken as another wake-up
 
 KEPT_READ_SETS: Final = 4096
 """Read sets of queries that are kept sorted: most that is watched is watched by many."""
+
+
+_NOTHING: Final = Stretch(())
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -78,14 +81,14 @@ class Mover:
         reads = {i: _read_set(q.reads) for i, q in session.queries.items() if q.ran}
         # A session that has run nothing yet need not know what it has missed.
         behind = reads and lease.seen < view.ts
-        entries = self._tail.since(lease.seen, view.ts) if behind else ()
+        missed = self._tail.stretch(lease.seen, view.ts) if behind else _NOTHING
         stale = {
             i
             for i in session.queries
-            if i not in reads or identity_moved or _touched(reads[i], entries)
+            if i not in reads or identity_moved or _touched(reads[i], missed)
         }
         outcomes: dict[int, Outcome] = {}
-        causes = {i: _cause(reads.get(i), entries) for i in stale}
+        causes = {i: _cause(reads.get(i), missed) for i in stale}
         shared: set[int] = set()
         for round_ in range(MAX_ROUNDS):
             pinned = round_ == MAX_ROUNDS - 1
@@ -103,7 +106,8 @@ class Mover:
             # by whatever comes after it.
             fresh = unproved or bool(new) or not (proved or round_)
             head = self._tail.refresh() if fresh else view
-            later = self._tail.since(view.ts, head.ts) if head.ts > view.ts else ()
+            passed = head.ts > view.ts
+            later = self._tail.stretch(view.ts, head.ts) if passed else _NOTHING
             stale = {i for i in session.queries if _touched(reads[i], later)}
             causes.update({i: _cause(reads[i], later) for i in stale - causes.keys()})
             if not stale or not pinned:
@@ -206,21 +210,22 @@ def _call(session: Session, query: LiveQuery) -> Call:
     return Call(query.path, query.arguments, session.caller, query.journal)
 
 
-def _touched(reads: ReadSet, entries: Iterable[Entry] | None) -> bool:
-    """Whether ``entries`` touch ``reads``; entries that are no longer kept may have."""
-    return entries is None or reads.touched_by_any(entries)
+def _touched(reads: ReadSet, missed: Stretch | None) -> bool:
+    """Whether what was ``missed`` touched ``reads``; what is no longer kept may have."""
+    return missed is None or missed.first_touching(reads) is not None
 
 
-def _cause(reads: ReadSet | None, entries: Sequence[Entry] | None) -> Cause:
+def _cause(reads: ReadSet | None, missed: Stretch | None) -> Cause:
     """Say what made a query stale that had read ``reads``."""
     if reads is None:
         return FIRST_RUN
-    if entries is None:
+    if missed is None:
         return LOG_NOT_KEPT
-    for entry in entries:
-        if (touch := reads.touch_of(entry)) is not None:
-            return first_touch(touch, entry)
-    return IDENTITY_CHANGED
+    entry = missed.first_touching(reads)
+    touch = reads.touch_of(entry) if entry is not None else None
+    if entry is None or touch is None:
+        return IDENTITY_CHANGED
+    return first_touch(touch, entry)
 
 
 def _registered(connection: str, session: Session) -> set[Subscription]:

@@ -7,6 +7,7 @@ MUTATIONS = ENGINE + "functions/mutations.py"
 RUNNER = ENGINE + "functions/runner.py"
 ATTEMPTS = ENGINE + "functions/attempts.py"
 CACHE = ENGINE + "functions/cache.py"
+WRITTEN = ENGINE + "database/written.py"
 TRANSACTION = ENGINE + "database/transaction.py"
 SNAPSHOT = ENGINE + "database/snapshot.py"
 PERSISTENCE = MEMORY + "persistence.py"
@@ -155,9 +156,47 @@ COMMITS = (
         (
             Edit(
                 CACHE,
-                "        if later is None or held.read_set.touched_by_any(later):\n"
+                "        if later is None or later.first_touching(held.read_set) is not None:\n"
                 "            return None\n",
                 "",
+            ),
+        ),
+    ),
+    Guard(
+        "no block of entries is left out",
+        "calm",
+        (
+            Edit(
+                WRITTEN,
+                "level.blocks[first - level.first : last - level.first]",
+                "level.blocks[first - level.first + 1 : last - level.first]",
+            ),
+        ),
+    ),
+    Guard(
+        "entries before the first block are looked at one by one",
+        "calm",
+        (
+            Edit(
+                WRITTEN,
+                "*self._parts(since, first * level.size, height - 1),\n",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "a block has the keys of all its entries",
+        "calm",
+        (Edit(WRITTEN, "for part in self.parts:", "for part in self.parts[:-1]:"),),
+    ),
+    Guard(
+        "a key at the low end of a range is found among many",
+        "calm",
+        (
+            Edit(
+                ENGINE + "database/read_set.py",
+                "place = bisect_left(keys, low)",
+                "place = bisect_right(keys, low)",
             ),
         ),
     ),

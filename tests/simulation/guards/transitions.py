@@ -44,8 +44,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "entries = self._tail.since(lease.seen, view.ts) if behind else ()",
-                "entries = self._tail.since(max(lease.seen, lease.wake_ts - 1), view.ts)",
+                "missed = self._tail.stretch(lease.seen, view.ts) if behind else _NOTHING",
+                "missed = self._tail.stretch(max(lease.seen, lease.wake_ts - 1), view.ts)",
             ),
         ),
     ),
@@ -184,8 +184,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "return entries is None or reads.touched_by_any(entries)",
-                "return entries is not None and reads.touched_by_any(entries)",
+                "return missed is None or missed.first_touching(reads) is not None",
+                "return missed and missed.first_touching(reads) is not None",
             ),
         ),
     ),
