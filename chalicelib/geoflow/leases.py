@@ -16,6 +16,7 @@ from chalicelib.geoflow.schema import (
     SCOPES_CLAIM,
     WORKERS_SCOPE,
     Execution,
+    Worker,
     is_admin,
 )
 
@@ -42,6 +43,26 @@ def require_worker(ctx: QueryCtx) -> Identity:
     return identity
 
 
+def has_run(ctx: QueryCtx, run: Execution, worker_id: str) -> bool:
+    """Tell whether a run was handed to this worker last, and to the caller as that."""
+    me = _known(ctx)
+    return me is not None and (run.worker_id, run.worker) == (worker_id, me.id)
+
+
+def current_worker(ctx: MutationCtx) -> Id[Worker]:
+    """Return by which id runs name the caller, and make it at the first of them."""
+    me = _known(ctx)
+    if me is not None:
+        return me.id
+    token_identifier = ctx.auth.require().token_identifier
+    return ctx.db.unrestricted.insert(Worker(token_identifier=token_identifier))
+
+
+def _known(ctx: QueryCtx) -> Worker | None:
+    by_token = Worker.by_token.eq(ctx.auth.require().token_identifier)
+    return ctx.db.unrestricted.query(by_token).unique()
+
+
 def require_lease(
     ctx: MutationCtx, execution_id: Id[Execution], worker_id: str
 ) -> Execution:
@@ -52,13 +73,13 @@ def require_lease(
         Forbidden: another worker holds the run.
         NotFound: there is no such run.
     """
-    worker = require_worker(ctx)
+    require_worker(ctx)
     run = ctx.db.unrestricted.require(execution_id)
     if run.status in FINISHED:
         raise Conflict(
             f"the execution is {run.status}: stop working on it", status=run.status
         )
-    if (run.worker_id, run.worker) != (worker_id, worker.token_identifier):
+    if not has_run(ctx, run, worker_id):
         raise Forbidden(
             f"worker {worker_id!r} does not hold this execution", heldBy=run.worker_id
         )

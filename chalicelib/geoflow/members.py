@@ -16,6 +16,7 @@ from chalicelib.engine.server import (
     query,
 )
 from chalicelib.geoflow.limits import MAX_MEMBERS
+from chalicelib.geoflow.queueing import drop_lost
 from chalicelib.geoflow.schema import (
     Access,
     User,
@@ -73,6 +74,7 @@ def share(
     member = member_of(ctx, workflow_id, user.id)
     if member is not None:
         ctx.db.patch(member.id, access=access)
+        drop_lost(ctx, workflow_id, user.id)
         return user.id
     rows = ctx.db.unrestricted.query(WorkflowMember.by_workflow_user.eq(workflow_id))
     if rows.count() > MAX_MEMBERS:
@@ -88,12 +90,15 @@ def share(
 def remove(ctx: MutationCtx, workflow_id: Id[Workflow], user_id: Id[User]) -> None:
     """Take a workflow from somebody again: it vanishes from what they watch.
 
+    Their runs of it that wait are cancelled; those that a worker has go on.
+
     Raises:
         Conflict: that user is the owner.
         NotFound: that user is no member.
     """
     checked_workflow(ctx, "workflows.share", workflow_id)
     ctx.db.delete(_removable(ctx, workflow_id, user_id).id)
+    drop_lost(ctx, workflow_id, user_id)
 
 
 @mutation
@@ -110,6 +115,7 @@ def leave(ctx: MutationCtx, workflow_id: Id[Workflow]) -> None:
         raise NotFound("you are no member of this workflow")
     # Whoever may only look may go, too, though not change who else is there.
     ctx.db.unrestricted.delete(_removable(ctx, workflow_id, me.id).id)
+    drop_lost(ctx, workflow_id, me.id)
 
 
 @mutation

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from chalicelib.engine.server import Id, MutationCtx, internal_mutation
-from chalicelib.geoflow.limits import MAX_LISTED, MAX_LOSSES
+from chalicelib.geoflow.limits import MAX_LISTED, MAX_LOSSES, MAX_UNFINISHED_PER_USER
 from chalicelib.geoflow.logs import note
-from chalicelib.geoflow.schema import Execution, WorkflowVersion
+from chalicelib.geoflow.model.permissions import is_allowed
+from chalicelib.geoflow.schema import (
+    Execution,
+    User,
+    Workflow,
+    WorkflowVersion,
+    relation_of,
+)
 from chalicelib.geoflow.transitions import moved
 from chalicelib.geoflow.versions import kept_version
 
@@ -14,15 +21,26 @@ QUEUE = Execution.by_queue.eq("queued").eq(False)  # noqa: FBT003 - the value of
 
 
 def next_run(ctx: MutationCtx) -> tuple[Execution, WorkflowVersion] | None:
-    """Return the run to hand to a worker next, and what it is to do; None if none waits."""
+    """Return the run to hand to a worker next, and what it is to do; None if none waits.
+
+    Those that come before it and may not be done any more are cancelled.
+    """
     for run in ctx.db.unrestricted.query(QUEUE):
-        version = _definition(ctx, run)
-        if version is not None:
+        version = kept_version(ctx, run.workflow_id, run.workflow_version)
+        lost = _lost(ctx, run)
+        if version is not None and lost is None:
             return run, version
-        # Its workflow was removed, and it soon will be; nobody need wait behind it.
-        with moved(ctx, run.id, "cancelled") as dropped:
-            dropped.error = "its workflow was removed"
+        _drop(ctx, run, lost or "the definition of it is gone")
     return None
+
+
+def drop_lost(ctx: MutationCtx, workflow_id: Id[Workflow], user_id: Id[User]) -> None:
+    """Cancel the runs that somebody has waiting, if they may no longer run the workflow."""
+    waiting = Execution.by_owner_status.eq(user_id).eq("queued")
+    for run in ctx.db.unrestricted.query(waiting).take(MAX_UNFINISHED_PER_USER):
+        lost = _lost(ctx, run) if run.workflow_id == workflow_id else None
+        if lost is not None:
+            _drop(ctx, run, lost)
 
 
 def requeue_lost(ctx: MutationCtx) -> int:
@@ -67,8 +85,22 @@ def release(ctx: MutationCtx, execution_id: Id[Execution], due: float) -> None:
         ctx.db.patch(execution_id, delayed=False)
 
 
-def _definition(ctx: MutationCtx, run: Execution) -> WorkflowVersion | None:
-    """What a run is to do; None if its workflow is gone."""
-    if ctx.db.unrestricted.get(run.workflow_id) is None:
-        return None
-    return kept_version(ctx, run.workflow_id, run.workflow_version)
+def _lost(ctx: MutationCtx, run: Execution) -> str | None:
+    """Why a run may not be done any more; None if it may.
+
+    It is its owner's, who must still be allowed to run the workflow when a worker begins.
+    """
+    workflow = ctx.db.unrestricted.get(run.workflow_id)
+    owner = ctx.db.unrestricted.get(run.owner)
+    if workflow is None:
+        return "its workflow was removed"  # and it soon will be; nobody need wait behind it
+    if owner is None:
+        return "who started it is gone"
+    if not is_allowed("workflows.run", owner.role, relation_of(ctx, workflow, owner)):
+        return f"{owner.name} may no longer run this workflow"
+    return None
+
+
+def _drop(ctx: MutationCtx, run: Execution, reason: str) -> None:
+    with moved(ctx, run.id, "cancelled") as dropped:
+        dropped.error = reason

@@ -25,7 +25,7 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
-from chalicelib.geoflow.leases import require_lease, require_worker
+from chalicelib.geoflow.leases import current_worker, has_run, require_lease, require_worker
 from chalicelib.geoflow.limits import LEASE_MS, MAX_LISTED
 from chalicelib.geoflow.logs import note
 from chalicelib.geoflow.model.runs import overall_progress, retry_wait_ms
@@ -100,9 +100,9 @@ def assignment(
     Watch it, and stop when it is null or its status is not ``running``: the run was
     cancelled, took too long, or is another worker's. Renewing the lease changes nothing here.
     """
-    worker = require_worker(ctx)
+    require_worker(ctx)
     run = ctx.db.unrestricted.get(execution_id)
-    if run is None or (run.worker_id, run.worker) != (worker_id, worker.token_identifier):
+    if run is None or not has_run(ctx, run, worker_id):
         return None
     return Standing(status=run.status, attempt=run.attempts, error=run.error)
 
@@ -113,14 +113,14 @@ def claim(ctx: MutationCtx, worker_id: Key) -> Assignment | None:
 
     ``worker_id`` is a name that the worker chooses, and gives with each report.
     """
-    worker = require_worker(ctx)
+    require_worker(ctx)
     requeue_lost(ctx)
     found = next_run(ctx)
     if found is None:
         return None
     run, version = found
     with moved(ctx, run.id, "running") as taken:
-        taken.worker_id, taken.worker = worker_id, worker.token_identifier
+        taken.worker_id, taken.worker = worker_id, current_worker(ctx)
         taken.lease_expires = ctx.now + LEASE_MS
         taken.attempts += 1
     if taken.timeout_ms is not None:

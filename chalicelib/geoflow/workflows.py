@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from msgspec.structs import replace
+
 from chalicelib.engine.server import (
     UNSET,
     Conflict,
@@ -17,7 +19,7 @@ from chalicelib.engine.server import (
     mutation,
     query,
 )
-from chalicelib.geoflow.limits import MAX_LISTED, MAX_NAME_CHARS
+from chalicelib.geoflow.limits import MAX_ANSWER_BYTES, MAX_LISTED, MAX_NAME_CHARS
 from chalicelib.geoflow.model.definitions import check_definition
 from chalicelib.geoflow.model.names import has_text
 from chalicelib.geoflow.removal import remove_rest
@@ -62,12 +64,12 @@ def search(ctx: QueryCtx, text: str, pagination_opts: PaginationOptions) -> Page
     """Return those of the caller's workflows whose name or tags have ``text`` in them.
 
     Upper and lower case are the same. Newest first; a page may be short, or empty, and yet
-    not be the last.
+    not be the last: it ends when it has read 4 MiB of workflows.
     """
     me = _reader(ctx)
     if me is None:
         return Page(page=[], is_done=True, continue_cursor="")
-    db = ctx.db.unrestricted
+    db, pagination_opts = ctx.db.unrestricted, _bounded(pagination_opts)
     if me.role == "admin":
         every = db.query(Workflow).order("desc")
         return every.filter(lambda one: _matches(one, text)).paginate(pagination_opts)
@@ -218,6 +220,13 @@ def _reader(ctx: QueryCtx) -> User | None:
     me = caller(ctx)
     require_permission(ctx, "workflows.read", "owner")
     return me
+
+
+def _bounded(opts: PaginationOptions) -> PaginationOptions:
+    """A page as it is wanted, and yet of no more bytes than an answer should have."""
+    wanted = opts.maximum_bytes_read
+    most = MAX_ANSWER_BYTES if wanted is UNSET else min(wanted, MAX_ANSWER_BYTES)
+    return replace(opts, maximum_bytes_read=most)
 
 
 def _matches(workflow: Workflow, text: str) -> bool:

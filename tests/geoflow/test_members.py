@@ -14,7 +14,15 @@ from chalicelib.engine.errors import (
     Unauthenticated,
 )
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import executions, members, removal, users, versions, workflows
+from chalicelib.geoflow import (
+    executions,
+    members,
+    removal,
+    users,
+    versions,
+    workers,
+    workflows,
+)
 from chalicelib.geoflow.schema import (
     Access,
     Execution,
@@ -288,3 +296,67 @@ _TABLES: tuple[Any, ...] = (
     WorkflowVersion,
     Execution,
 )
+
+
+class TestRunsOfWhoLostAccess:
+    """A run is its owner's: it needs that they may run the workflow when a worker takes it."""
+
+    @pytest.mark.parametrize("way", ["removed", "left", "may only look"])
+    def test_that_wait_are_cancelled_at_once(self, backend: TestBackend, way: str) -> None:
+        alice, bob, workflow = shared(backend, "edit")
+        bob_id = bob.mutation(users.ensure)
+        waits = bob.mutation(executions.start, workflow)
+        hers = alice.mutation(executions.start, workflow)
+        elsewhere = bob.mutation(executions.start, bob.mutation(workflows.create, "his"))
+
+        if way == "removed":
+            alice.mutation(members.remove, workflow, bob_id)
+        elif way == "left":
+            bob.mutation(members.leave, workflow)
+        else:
+            alice.mutation(members.share, workflow, "view", bob_id)
+
+        assert [state(alice, run) for run in (waits, hers)] == [
+            ("cancelled", "Bob may no longer run this workflow"),
+            ("queued", None),
+        ]
+        assert state(bob, elsewhere) == ("queued", None)
+
+    def test_go_on_if_a_worker_has_them_and_not_again(self, backend: TestBackend) -> None:
+        alice, bob, workflow = shared(backend, "edit")
+        worker = backend.as_user("pdal", role="worker")
+        run = bob.mutation(executions.start, workflow)
+        worker.mutation(workers.claim, "w1")
+
+        alice.mutation(members.remove, workflow, bob.mutation(users.ensure))
+        during = state(alice, run)
+        worker.mutation(workers.give_back, run, "w1")
+        given = worker.mutation(workers.claim, "w1")
+
+        assert (during[0], given) == ("running", None)
+        assert state(alice, run)[0] == "cancelled"
+
+    @pytest.mark.parametrize("way", ["became a viewer", "was deleted"])
+    def test_are_cancelled_when_a_worker_comes_to_them(
+        self, backend: TestBackend, way: str
+    ) -> None:
+        alice, bob, workflow = shared(backend, "edit")
+        bob_id = bob.mutation(users.ensure)
+        his = bob.mutation(executions.start, workflow)
+        hers = alice.mutation(executions.start, workflow)
+
+        if way == "was deleted":
+            with backend.db() as db:
+                db.delete(bob_id)
+        else:
+            backend.system.mutation(users.grant_role, bob_id, "viewer")
+        given = backend.as_user("pdal", role="worker").mutation(workers.claim, "w1")
+
+        assert given is not None
+        assert (given.execution_id, state(alice, his)[0]) == (hers, "cancelled")
+
+
+def state(who: Client, run: Id[Execution]) -> tuple[str, str | None]:
+    found = who.query(executions.get, run)
+    assert found is not None
+    return found.status, found.error

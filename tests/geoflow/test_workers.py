@@ -19,7 +19,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.server import Id
 from chalicelib.geoflow import executions, users, workers, workflows
 from chalicelib.geoflow.limits import LEASE_MS, MAX_LOSSES, RECLAIM_S
-from chalicelib.geoflow.schema import Execution
+from chalicelib.geoflow.schema import Execution, Worker
 from testing import Client, TestBackend
 from tests.geoflow.drawings import edges, nodes
 
@@ -602,3 +602,22 @@ class TestReports:
             worker.call(
                 "workers:fail", "mutation", executionId=workflow, workerId="w1", error=""
             )
+
+
+class TestWhatOthersSeeOfAWorker:
+    def test_is_its_name_and_an_id_that_tells_nothing_of_it(
+        self, backend: TestBackend, alice: Client, worker: Client
+    ) -> None:
+        runs = [start(alice), start(alice)]
+
+        for _ in runs:
+            worker.mutation(workers.claim, "w1")
+
+        first, second = (
+            alice.call("executions:get", "query", executionId=run) for run in runs
+        )
+        with backend.db() as db:
+            (known,) = db.query(Worker).take(2)
+        assert (first["workerId"], first["worker"]) == ("w1", known.id)
+        assert second["worker"] == known.id
+        assert "test.example" not in str((first, second))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -14,8 +14,9 @@ from chalicelib.engine.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from chalicelib.geoflow import workflows
-from chalicelib.geoflow.schema import Workflow
+from chalicelib.engine.server import PaginationOptions
+from chalicelib.geoflow import users, workflows
+from chalicelib.geoflow.schema import Role, Workflow
 from testing import Client, TestBackend
 from tests.geoflow.drawings import edges, node, nodes
 
@@ -209,6 +210,30 @@ class TestList:
         assert [[each.name for each in listed] for listed in watch.results] == [
             [],
             ["LIDAR"],
+        ]
+
+
+class TestListPage:
+    @pytest.mark.parametrize("role", ["editor", "admin"])
+    def test_has_as_many_bytes_as_an_answer_may(
+        self, backend: TestBackend, role: Role
+    ) -> None:
+        alice = backend.as_user("alice")
+        for number in range(20):
+            large = node("a", text="x" * 900_000)
+            alice.mutation(workflows.create, f"{number}", nodes=[large])
+        backend.system.mutation(users.grant_role, alice.mutation(users.ensure), role)
+
+        pages, cursor = [], None
+        while cursor != "":
+            opts = PaginationOptions(num_items=100, cursor=cursor)
+            page = alice.query(workflows.list_page, opts)
+            pages.append([workflow.name for workflow in page.page])
+            cursor = "" if page.is_done else page.continue_cursor
+
+        assert max(map(len, pages)) == 5  # the last one crosses the limit
+        assert list(chain.from_iterable(pages)) == [
+            str(number) for number in reversed(range(20))
         ]
 
 

@@ -155,13 +155,17 @@ class Query(Generic[D]):
 
     def _reads(self, bounds: Bounds, limit: int | None) -> Iterator[Read]:
         target = self._target
+        usage = target.transaction.usage
         for key, row in self._rows(bounds, limit):
             image = row.image or b""
             target.transaction.remember(target.table, row.id, image)
             document = target.decoded(row.id, image)
             seen = target.visible is None or target.visible(document)
+            before = usage.bytes_read
             shown = seen and all(holds(document) for holds in self._filters)
-            yield Read(key, len(image), document if shown else None, not seen)
+            # What filters read for it counts, too. Not what a policy read: it tells of others.
+            size = len(image) + usage.bytes_read - before
+            yield Read(key, size, document if shown else None, not seen)
 
     def _rows(self, bounds: Bounds, limit: int | None) -> Iterator[Keyed]:
         interval = widened(self._index_id, *bounds)

@@ -77,6 +77,7 @@ from chalicelib.geoflow.schema.webhooks import (
     WebhookEvent,
     WebhookUrl,
 )
+from chalicelib.geoflow.schema.workers import Worker
 from chalicelib.geoflow.schema.workflows import (
     Access,
     Edge,
@@ -160,6 +161,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEvent",
     "WebhookUrl",
+    "Worker",
     "Workflow",
     "WorkflowMember",
     "WorkflowStatus",

@@ -29,7 +29,8 @@ class Execution(Document, table="executions", undone=False):
     """One run of one version of a workflow.
 
     ``owner`` is who started it. ``worker_id`` is the worker that has it, or had it last, and
-    ``worker`` the token identifier it reports with; they hold it until ``lease_expires``.
+    ``worker`` the id of who reports with it (:class:`Worker`); it is theirs until
+    ``lease_expires``.
 
     A queued run may be claimed from ``due`` on; while it waits for that it is ``delayed``.
     ``attempts`` counts the workers that it was handed to, ``failures`` those that reported
