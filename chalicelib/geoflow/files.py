@@ -12,6 +12,7 @@ from chalicelib.engine.server import (
     PaginationOptions,
     QueryCtx,
     StoredFile,
+    Struct,
     Unset,
     ValidationFailed,
     mutation,
@@ -19,7 +20,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow import file_facts
 from chalicelib.geoflow.accesses import note
-from chalicelib.geoflow.limits import MAX_FILE_BYTES, MAX_LISTED
+from chalicelib.geoflow.limits import MAX_BYTES_PER_USER, MAX_FILE_BYTES, MAX_LISTED
 from chalicelib.geoflow.model.content_types import checked_type
 from chalicelib.geoflow.model.names import has_text
 from chalicelib.geoflow.schema import (
@@ -34,8 +35,16 @@ from chalicelib.geoflow.schema import (
     relation_to_file,
     require_permission,
 )
+from chalicelib.geoflow.storage_uses import bytes_kept, count, holder_of, refuse_more
 from chalicelib.geoflow.users import current_user
 from chalicelib.geoflow.workflows import checked_workflow
+
+
+class FileUsage(Struct):
+    """Bytes that somebody's files have together, and that they may have."""
+
+    bytes: int
+    limit: int
 
 
 @query
@@ -105,6 +114,15 @@ def get(ctx: QueryCtx, file_id: Id[File]) -> File | None:
 
 
 @query
+def usage(ctx: QueryCtx) -> FileUsage:
+    """Return how many bytes the caller's files have together, and how many they may."""
+    require_permission(ctx, "files.read", "owner")
+    me = caller(ctx)
+    kept = 0 if me is None else bytes_kept(ctx, me.id)
+    return FileUsage(bytes=kept, limit=MAX_BYTES_PER_USER)
+
+
+@query
 def check_upload(ctx: QueryCtx, workflow_id: Id[Workflow] | None = None) -> None:
     """Refuse an upload that could not be kept; ask before its bytes go."""
     _require_may_create(ctx, workflow_id)
@@ -131,7 +149,9 @@ def upload(
 
     Raises:
         Conflict: the bytes are another file's.
-        NotFound: nothing is stored under that id, or there is no such workflow.
+        NotFound: nothing is stored under that id, or there is no such workflow. Bytes wait
+            a day for this call.
+        RateLimited: with it the caller would keep more than 50 GB.
         ValidationFailed: it is too large, or of a type that is not taken.
     """
     me = current_user(ctx)
@@ -139,12 +159,14 @@ def upload(
     stored = ctx.storage.get_metadata(storage_id)
     if stored is None:
         raise NotFound("nothing is stored under this id: upload it first", id=storage_id)
-    holder = _holder(ctx, storage_id)
+    holder = holder_of(ctx, storage_id)
     if holder is not None:
         return _repeated(holder, me, storage_id)
     told = None if isinstance(stored.content_type, Unset) else stored.content_type
     kept_type = checked_type(content_type or told)
     _check_size(stored.size)
+    refuse_more(ctx, me.id, int(stored.size))
+    count(ctx, me.id, int(stored.size))
     made = ctx.db.insert(
         File(
             owner=me.id,
@@ -200,6 +222,7 @@ def reprocess(ctx: MutationCtx, file_id: Id[File]) -> None:
 def remove(ctx: MutationCtx, file_id: Id[File]) -> None:
     """Remove a file for good, with its bytes and its thumbnail."""
     file = checked_file(ctx, "files.remove", file_id)
+    count(ctx, file.owner, -file.size)
     ctx.db.delete(file_id)
     for stored in (file.storage_id, file.thumbnail_id):
         if stored is not None and ctx.storage.get_metadata(stored) is not None:
@@ -242,20 +265,14 @@ def checked_file(ctx: QueryCtx, permission: Permission, file_id: Id[File]) -> Fi
 def _require_may_create(ctx: QueryCtx, workflow_id: Id[Workflow] | None) -> None:
     require_permission(ctx, "files.create", "none")
     _require_may_add(ctx, workflow_id)
+    me = caller(ctx)
+    if me is not None:
+        refuse_more(ctx, me.id, 1)
 
 
 def _require_may_add(ctx: QueryCtx, workflow_id: Id[Workflow] | None) -> None:
     if workflow_id is not None:
         checked_workflow(ctx, "files.change", workflow_id)
-
-
-def _holder(ctx: QueryCtx, storage_id: Id[StoredFile]) -> File | None:
-    """The file whose bytes, or whose thumbnail, these are: nobody else may remove them."""
-    db = ctx.db.unrestricted
-    return (
-        db.query(File.by_storage.eq(storage_id)).first()
-        or db.query(File.by_thumbnail.eq(storage_id)).first()
-    )
 
 
 def _repeated(holder: File, me: User, storage_id: Id[StoredFile]) -> Id[File]:

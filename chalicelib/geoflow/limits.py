@@ -217,6 +217,24 @@ MAX_TOLD_CHARS: Final = 1000
 MAX_FILE_BYTES: Final = 5_000_000_000
 """Largest file, in bytes. Source: S3, the largest object that one PUT by a link may bring."""
 
+MAX_BYTES_PER_USER: Final = 50_000_000_000
+"""Most bytes that the files of one user have together: ten of the largest ones.
+
+Source: S3 Standard takes 0.023 USD a month for 10^9 bytes, so that a user costs 1.15 USD at most.
+"""
+
+MAX_COUNTED_FILES: Final = 10_000
+"""Files that are counted when somebody's bytes are counted for the first time.
+
+A query may read 16 MiB, and a file's document has about 1 KiB.
+"""
+
+UNREGISTERED_KEPT_MS: Final = 86_400_000
+"""How long uploaded bytes may wait for ``files:upload``, in milliseconds: a day.
+
+The engine gives up uploads that were never finished after the same time.
+"""
+
 MAX_FILE_NAME_CHARS: Final = 255
 """Longest name of a file, in characters. Source: what common file systems take."""
 

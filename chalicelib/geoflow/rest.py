@@ -147,6 +147,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("GET", f"{_FLOW}/files", files.list_by_workflow_page, "files:read"),
     _on("GET", "/api/users/{userId}/files", files.list_by_user_page, "files:read"),
     _on("GET", "/api/files/search", files.search, "files:read"),
+    _on("GET", "/api/files/usage", files.usage, "files:read"),
     _on("POST", "/api/files", files.upload, "files:write", status=201),
     _on("GET", _FILE, files.get, "files:read", absent="file"),
     _on("PATCH", _FILE, files.update, "files:write"),

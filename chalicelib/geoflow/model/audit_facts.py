@@ -21,6 +21,9 @@ NOT_AUDITED: Final = frozenset(
         # What workers say of runs, and sums of that: the runs themselves are audited.
         "executionLogs",
         "executionDays",
+        # A sum of what is audited; and how far a job has come.
+        "storageUses",
+        "uploadSweeps",
         # A record already, of what the backend does by itself.
         "webhookDeliveries",
         # Answers to requests, for a day.

@@ -54,6 +54,7 @@ from chalicelib.geoflow.schema.idempotency import KeptRequest
 from chalicelib.geoflow.schema.logs import ExecutionLog, LogLevel
 from chalicelib.geoflow.schema.run_policies import RetryPolicy, RunPolicy, Timeout
 from chalicelib.geoflow.schema.schedules import Cron, Schedule, Skip
+from chalicelib.geoflow.schema.storage_uses import StorageUse, UploadSweep
 from chalicelib.geoflow.schema.users import (
     KEY_CLAIM,
     SCOPES_CLAIM,
@@ -152,9 +153,11 @@ __all__ = [
     "SentEvent",
     "Service",
     "Skip",
+    "StorageUse",
     "Tags",
     "Timeout",
     "Trigger",
+    "UploadSweep",
     "Url",
     "User",
     "Webhook",
