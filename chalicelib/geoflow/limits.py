@@ -119,6 +119,9 @@ REMOVED_AT_ONCE: Final = 200
 MAX_MEMBERS: Final = 500
 """Most people with whom one workflow is shared."""
 
+MAX_EMAIL_CHARS: Final = 254
+"""Longest address of an invitation, in characters. Source: RFC 5321 (erratum 1690)."""
+
 MAX_SERVICE_CHARS: Final = 100
 """Longest name of a service that a credential is for, in characters."""
 

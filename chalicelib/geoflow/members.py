@@ -52,15 +52,11 @@ def list_(ctx: QueryCtx, workflow_id: Id[Workflow]) -> list[Member]:
 
 @mutation
 def share(
-    ctx: MutationCtx,
-    workflow_id: Id[Workflow],
-    access: Access,
-    user_id: Id[User] | None = None,
-    email: str | None = None,
+    ctx: MutationCtx, workflow_id: Id[Workflow], access: Access, user_id: Id[User]
 ) -> Id[User]:
     """Let somebody see a workflow, or edit it; who is a member already gets that access.
 
-    Name the user by id, or by an email for which the account's provider vouches.
+    Who knows no more than an address sends an invitation (``invitations.py``).
 
     Raises:
         Conflict: that user is the owner.
@@ -68,21 +64,10 @@ def share(
         RateLimited: the workflow has 500 members.
     """
     workflow = checked_workflow(ctx, "workflows.share", workflow_id)
-    user = _invited(ctx, user_id, email)
-    if user.id == workflow.owner:
-        raise Conflict("the owner of a workflow has every access to it")
-    member = member_of(ctx, workflow_id, user.id)
-    if member is not None:
-        ctx.db.patch(member.id, access=access)
-        drop_lost(ctx, workflow_id, user.id)
-        return user.id
-    rows = ctx.db.unrestricted.query(WorkflowMember.by_workflow_user.eq(workflow_id))
-    if rows.count() > MAX_MEMBERS:
-        raise RateLimited(
-            f"a workflow is shared with at most {MAX_MEMBERS} people: remove some first",
-            limit=MAX_MEMBERS,
-        )
-    ctx.db.insert(as_member(workflow, user.id, access))
+    user = ctx.db.unrestricted.get(user_id)
+    if user is None:
+        raise NotFound("there is no such user", user=user_id)
+    join(ctx, workflow, user, access)
     return user.id
 
 
@@ -139,16 +124,26 @@ def transfer(ctx: MutationCtx, workflow_id: Id[Workflow], user_id: Id[User]) -> 
     ctx.db.unrestricted.patch(workflow_id, owner=user_id)
 
 
-def _invited(ctx: QueryCtx, user_id: Id[User] | None, email: str | None) -> User:
-    db = ctx.db.unrestricted
-    found = None if user_id is None else db.get(user_id)
-    if user_id is None and email:
-        found = db.query(User.by_verified_email.eq(email.lower())).first()
-    if found is None:
-        raise NotFound(
-            "nobody with that id or verified email has been here yet", email=email
+def join(ctx: MutationCtx, workflow: Workflow, user: User, access: Access) -> None:
+    """Make somebody a member, or give a member that access; whoever calls may have it done.
+
+    Raises:
+        Conflict: that user is the owner.
+        RateLimited: the workflow has 500 members.
+    """
+    if user.id == workflow.owner:
+        raise Conflict("the owner of a workflow has every access to it")
+    db, member = ctx.db.unrestricted, member_of(ctx, workflow.id, user.id)
+    if member is not None:
+        db.patch(member.id, access=access)
+        drop_lost(ctx, workflow.id, user.id)
+        return
+    if db.query(WorkflowMember.by_workflow_user.eq(workflow.id)).count() > MAX_MEMBERS:
+        raise RateLimited(
+            f"a workflow is shared with at most {MAX_MEMBERS} people: remove some first",
+            limit=MAX_MEMBERS,
         )
-    return found
+    db.insert(as_member(workflow, user.id, access))
 
 
 def _removable(

@@ -13,6 +13,7 @@ from chalicelib.geoflow.schema import (
     File,
     Schedule,
     Workflow,
+    WorkflowInvitation,
     WorkflowMember,
     WorkflowVersion,
 )
@@ -42,6 +43,7 @@ def remove_log(ctx: MutationCtx, execution_id: Id[Execution]) -> None:
 
 _PARTS: tuple[Any, ...] = (
     WorkflowMember.by_workflow_user,
+    WorkflowInvitation.by_workflow_email,
     WorkflowVersion.by_workflow_version,
     Schedule.by_workflow,
     File.by_workflow,

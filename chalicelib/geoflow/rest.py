@@ -17,6 +17,7 @@ from chalicelib.geoflow import (
     credentials,
     executions,
     files,
+    invitations,
     logs,
     members,
     portable,
@@ -88,6 +89,7 @@ _KEY: Final = "/api/keys/{apiKeyId}"
 _HOOK: Final = "/api/webhooks/{webhookId}"
 _SENT: Final = "/api/deliveries/{deliveryId}"
 _CREDENTIAL: Final = "/api/credentials/{credentialId}"
+_INVITATION: Final = "/api/invitations/{invitationId}"
 _TRACED: Final = "/api/audit/documents/{document}"
 _WORK: Final = "/api/workers/executions/{executionId}"
 
@@ -119,6 +121,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("DELETE", f"{_FLOW}/members/{{userId}}", members.remove, "workflows:write"),
     _on("POST", f"{_FLOW}/leave", members.leave, "workflows:write"),
     _on("POST", f"{_FLOW}/transfer", members.transfer, "workflows:write"),
+
+    _on("GET", f"{_FLOW}/invitations", invitations.list_by_workflow, "workflows:write"),
+    _on("POST", f"{_FLOW}/invitations", invitations.create, "workflows:write", status=201),
+    _on("GET", "/api/invitations", invitations.list_, "workflows:read"),
+    _on("POST", f"{_INVITATION}/accept", invitations.accept, "workflows:write"),
+    _on("DELETE", _INVITATION, invitations.remove, "workflows:write"),
 
     _on("GET", f"{_FLOW}/versions", versions.list_page, "workflows:read"),
     _on("POST", f"{_FLOW}/versions", versions.publish, "workflows:write", status=201),

@@ -17,6 +17,7 @@ from chalicelib.geoflow import (
     credentials,
     executions,
     files,
+    invitations,
     logs,
     members,
     schedules,
@@ -88,6 +89,10 @@ def _schedule(s: Scene) -> Any:
     return s.owner.mutation(schedules.create, s.workflow, "0 0 1 1 *")
 
 
+def _invitation(s: Scene) -> Any:
+    return s.owner.mutation(invitations.create, s.workflow, "b@example.com", "view")
+
+
 def _stored(s: Scene) -> Any:
     return s.backend.upload(s.owner.mutation(files.generate_upload_url), b"a,b\n1,2\n")
 
@@ -117,7 +122,7 @@ def _delivery(s: Scene) -> Any:
 _URL: Final = "http://127.0.0.1:9999/hook"
 
 _PREPARATIONS: Final[Mapping[str, Mapping[str, Callable[[Scene], Any]]]] = {
-    "workflows": {"run": _run, "schedule": _schedule},
+    "workflows": {"run": _run, "schedule": _schedule, "invitation": _invitation},
     "executions": {"run": _run, "ended": _ended},
     "files": {"file": _file, "stored": _stored},
     "credentials": {"credential": _credential},
@@ -176,6 +181,9 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
             "view",
             s.backend.as_user("new").mutation(users.ensure),
         ),
+        lambda s: s.who.mutation(invitations.create, s.workflow, "c@example.com", "view"),
+        lambda s: _seen(s.who.query(invitations.list_by_workflow, s.workflow) or None),
+        lambda s: s.who.mutation(invitations.remove, made(s, "invitation")),
     ),
     "workflows.remove": (lambda s: s.who.mutation(workflows.remove, s.workflow),),
     "executions.read": (

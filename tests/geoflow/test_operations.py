@@ -14,6 +14,7 @@ from chalicelib.geoflow import (
     credentials,
     executions,
     files,
+    invitations,
     members,
     schedules,
     users,
@@ -42,6 +43,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "PATCH /api/schedules/{scheduleId}": {"enabled": False},
     "POST /api/workflows/{workflowId}/members": {"access": "view"},
     "POST /api/workflows/{workflowId}/transfer": {},
+    "POST /api/workflows/{workflowId}/invitations": {"email": "a@b.c", "access": "view"},
     "PATCH /api/files/{fileId}": {"name": "b.txt"},
     "POST /api/keys": {"name": "more", "scopes": ["apiKeys:write"]},
     "POST /api/credentials": {"service": "s3", "name": "new", "secret": "hunter2"},
@@ -91,6 +93,8 @@ class Scene:
         bob_id = bob.mutation(users.ensure)
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
         backend.system.mutation(users.grant_role, bob_id, "admin")
+        with backend.db() as db:
+            db.patch(bob_id, verified_email="bob@example.com")
         self.root = root
         flow = root.mutation(workflows.create, "LIDAR", nodes=nodes("a"))
         root.mutation(members.share, flow, "edit", bob_id)
@@ -106,6 +110,9 @@ class Scene:
             "workflowId": flow,
             "version": "1",
             "document": flow,
+            "invitationId": root.mutation(
+                invitations.create, flow, "bob@example.com", "edit"
+            ),
             "executionId": self.run,
             "scheduleId": root.mutation(schedules.create, flow, "0 3 * * *", "UTC"),
             "apiKeyId": root.action(api_keys.create, "k", ["users:read"]).api_key_id,
@@ -173,8 +180,8 @@ def test_an_operation_needs_its_scope_and_no_other(
     prepare = BEFORE.get(operation.name)
     if prepare is not None:
         prepare(scene)
-    leaves = operation.name.endswith("/leave")  # which an owner cannot
-    name = "bob" if leaves else "root"
+    is_bobs = operation.name.endswith(("/leave", "/accept"))  # which an owner cannot
+    name = "bob" if is_bobs else "root"
     scopes = [operation.scope, *ALSO.get(operation.name, ())]
     caller = backend.as_user(name, **{SCOPES_CLAIM: scopes})
     other = backend.as_user(

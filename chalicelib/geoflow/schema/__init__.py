@@ -32,6 +32,7 @@ from chalicelib.geoflow.schema.executions import (
 )
 from chalicelib.geoflow.schema.fields import (
     Description,
+    Email,
     FileName,
     Key,
     Message,
@@ -87,6 +88,7 @@ from chalicelib.geoflow.schema.workflows import (
     Nodes,
     Position,
     Workflow,
+    WorkflowInvitation,
     WorkflowMember,
     WorkflowStatus,
     WorkflowVersion,
@@ -118,6 +120,7 @@ __all__ = [
     "Description",
     "Edge",
     "Edges",
+    "Email",
     "Events",
     "Execution",
     "ExecutionDay",
@@ -166,6 +169,7 @@ __all__ = [
     "WebhookUrl",
     "Worker",
     "Workflow",
+    "WorkflowInvitation",
     "WorkflowMember",
     "WorkflowStatus",
     "WorkflowVersion",

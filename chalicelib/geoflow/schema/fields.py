@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from chalicelib.engine.server import Meta
 from chalicelib.geoflow.limits import (
     MAX_DESCRIPTION_CHARS,
+    MAX_EMAIL_CHARS,
     MAX_FILE_NAME_CHARS,
     MAX_KEY_CHARS,
     MAX_MESSAGE_CHARS,
@@ -19,6 +20,7 @@ from chalicelib.geoflow.limits import (
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
 Description = Annotated[str, Meta(max_length=MAX_DESCRIPTION_CHARS)]
+Email = Annotated[str, Meta(min_length=3, max_length=MAX_EMAIL_CHARS)]
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARS)]
 Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
@@ -31,6 +33,7 @@ Progress = Annotated[float, Meta(ge=0, le=1)]
 
 __all__: Final = [
     "Description",
+    "Email",
     "FileName",
     "Key",
     "Message",

@@ -15,7 +15,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow.limits import MAX_EDGES, MAX_NODES
 from chalicelib.geoflow.model.permissions import Permission, Relation
-from chalicelib.geoflow.schema.fields import Description, Key, Name, Tags
+from chalicelib.geoflow.schema.fields import Description, Email, Key, Name, Tags
 from chalicelib.geoflow.schema.run_policies import RunPolicy
 from chalicelib.geoflow.schema.users import User, caller, is_caller, is_permitted
 
@@ -91,6 +91,28 @@ class WorkflowMember(Document, table="workflowMembers"):
     def can_read(self, ctx: PolicyCtx) -> bool:
         """Let whoever may see the workflow see it."""
         return is_caller(ctx, self.user_id) or may(ctx, "workflows.read", self.workflow_id)
+
+    def can_write(self, ctx: PolicyCtx) -> bool:
+        """Let whoever may share the workflow change it."""
+        return may(ctx, "workflows.share", self.workflow_id)
+
+
+class WorkflowInvitation(Document, table="workflowInvitations"):
+    """That a workflow is to be shared with whoever has an address, once they come.
+
+    ``email`` is in lower case. ``invited_by`` must still be allowed to share it then.
+    """
+
+    workflow_id: Id[Workflow] = indexed()
+    email: Email = indexed()
+    access: Access
+    invited_by: Id[User]
+    by_workflow_email = index(workflow_id, email)
+    by_email = index(email)
+
+    def can_read(self, ctx: PolicyCtx) -> bool:
+        """Let whoever may share the workflow see it; its addressee is shown less of it."""
+        return may(ctx, "workflows.share", self.workflow_id)
 
     def can_write(self, ctx: PolicyCtx) -> bool:
         """Let whoever may share the workflow change it."""
