@@ -6,7 +6,7 @@ can be computed from it.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import Final
@@ -69,7 +69,10 @@ def session_part(key: bytes) -> bytes | None:
     return key[:-NUMBER_BYTES] if len(key) <= MAX_KEY_BYTES else None
 
 
-class Write(msgspec.Struct, frozen=True, array_like=True):
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Write(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """What one transaction did to one document.
 
     ``removed`` names every row that the document had before, ``added`` every row that it has
@@ -87,6 +90,25 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
     def document_id(self) -> str:
         """The id as clients know it."""
         return encode_id(self.table, self.id)
+
+    @cached_property
+    def moved(self) -> frozenset[IndexKey]:
+        """The rows that came or went."""
+        return frozenset(self.removed).symmetric_difference(self.added)
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """The fields that differ between the images, by their wire names; both images are there.
+
+        Bytes are compared: what is equal in Python need not be to a client.
+        """
+        before, after = _fields_of(self.before or b"{}"), _fields_of(self.after or b"{}")
+        names = before.keys() | after.keys()
+        return frozenset(n for n in names if before.get(n) != after.get(n))
+
+    def concerns(self, key: IndexKey, fields: Collection[str]) -> bool:
+        """Whether a reader of ``fields`` in a row that is written here sees another thing now."""
+        return key in self.moved or not self.changed.isdisjoint(fields)
 
 
 MAX_AGENT_CHARS: Final = 200
@@ -150,7 +172,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
         """Every row key that there was before or is afterwards, but not both."""
         for write in self.writes:
             if write.removed != write.added:
-                yield from set(write.removed).symmetric_difference(write.added)
+                yield from write.moved
 
     @cached_property
     def weight(self) -> int:

@@ -42,15 +42,27 @@ def full_tail(entries: Iterable[Entry], limit: int) -> Tail:
 
 
 class Interval(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """The keys ``low <= key < high`` of one index. ``high`` None means: to the end."""
+    """The keys ``low <= key < high`` of one index. ``high`` None means: to the end.
+
+    Where ``fields`` are named, they are all that is read of the documents there, by their wire
+    names; else a document is read whole.
+    """
 
     index: int
     low: bytes
     high: bytes | None
+    fields: tuple[str, ...] = ()
 
     def holds(self, key: bytes) -> bool:
         """Tell whether ``key`` lies inside."""
         return self.low <= key and (self.high is None or key < self.high)
+
+    def split(self, at: bytes) -> "tuple[Interval, Interval]":
+        """The keys below ``at``, and the others."""
+        return (
+            Interval(self.index, self.low, at, self.fields),
+            Interval(self.index, at, self.high, self.fields),
+        )
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True):

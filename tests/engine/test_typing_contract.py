@@ -128,6 +128,8 @@ def right(
     there: User = read.require(id_)
     first: Run | None = read.query(Run.by_owner_status.eq(id_)).order("desc").first()
     late: list[Run] = read.query(Run).filter(lambda each: each.creation_time > 1).take(3)
+    places: list[Place] = read.query(Run).only(Place).filter(lambda p: p.x > 1).take(3)
+    one: Place | None = read.get(run.id, only=Place)
     for each in read.query(User):
         text = each.email
     made: Id[User] = write.insert(User(email="a"))
@@ -217,6 +219,9 @@ WRONG = [
     "query_ctx.db.query(Run.by_owner_status.eq('queued'))",
     "query_ctx.db.query(Run).order('down')",
     "query_ctx.db.query(Run).take('3')",
+    "query_ctx.db.query(Run).only(User)",
+    "wrong_runs: list[Run] = query_ctx.db.query(Run).only(Place).collect()",
+    "wrong_run: Run | None = query_ctx.db.get(run.id, only=Place)",
     "query_ctx.db.query(Run).filter(lambda each: each.nothing)",
     "wrong_run: Run = query_ctx.db.query(Run).first()",
     "wrong_users: list[User] = query_ctx.db.query(Run).collect()",

@@ -117,7 +117,8 @@ def _inside(keys: Iterable[IndexKey], interval: Interval) -> int:
 
 
 def _place(interval: Interval) -> IndexKey:
-    digest = blake2b(msgspec.msgpack.encode(interval), digest_size=16).digest()
+    place = interval.index, interval.low, interval.high
+    digest = blake2b(msgspec.msgpack.encode(place), digest_size=16).digest()
     return COUNTS_INDEX, digest
 
 

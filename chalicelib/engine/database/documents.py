@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 import msgspec
 
 from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition
 from chalicelib.engine.database.pages import Pages
+from chalicelib.engine.database.projection import projection
 from chalicelib.engine.database.query import Query, RangePlan, Target
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import (
@@ -22,6 +23,7 @@ from chalicelib.engine.schema import (
     Document,
     Id,
     IndexRange,
+    Struct,
     TableSchema,
     codec_of,
     may_read,
@@ -31,6 +33,7 @@ from chalicelib.engine.schema import (
 from chalicelib.engine.values.ids import creation_us, decode_id, encode_id
 
 D = TypeVar("D", bound=Document)
+S = TypeVar("S", bound=Struct)
 
 _US_PER_MS = 1000
 
@@ -80,14 +83,29 @@ class Reader:
         """A reader of the engine's own tables: ``ScheduledFunction`` and ``StoredFile``."""
         return Reader(msgspec.structs.replace(self._access, policy_ctx=None, system=True))
 
-    def get(self, document_id: Id[D]) -> D | None:
-        """Return the document, or None if there is none that the caller may see."""
+    @overload
+    def get(self, document_id: Id[D]) -> D | None: ...
+    @overload
+    def get(self, document_id: Id[D], *, only: type[S]) -> S | None: ...
+    def get(self, document_id: Id[D], *, only: Any = None) -> Any:
+        """Return the document, or None if there is none that the caller may see.
+
+        With ``only`` no more than the fields of that Struct: see ``Query.only``.
+
+        Raises:
+            QueryMisused: the document lacks a field of ``only``.
+        """
         schema, table, internal = self._locate(document_id)
-        image = self._access.transaction.get(table, internal)
+        part = None if only is None else projection(schema.document, only)
+        # A row policy looks at the document whole.
+        fields = part.fields if part is not None and self._access.policy_ctx is None else ()
+        image = self._access.transaction.get(table, internal, fields)
         if image is None:
             return None
         found = _decoded(schema.document, table, internal, image)
-        return found if self._visible(found) else None  # type: ignore[return-value]  # the id names D
+        if not self._visible(found):
+            return None
+        return found if part is None else part.of(found)
 
     def require(self, document_id: Id[D]) -> D:
         """Return the document.
@@ -119,6 +137,7 @@ class Reader:
                 decoded,
                 visible,
                 self._access.pages,
+                document,
             )
         )
 

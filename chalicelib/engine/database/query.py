@@ -9,6 +9,7 @@ import msgspec
 from chalicelib.engine.database.bounds import Bound, key_range
 from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition
 from chalicelib.engine.database.pages import Bounds, Pages, Read, Source
+from chalicelib.engine.database.projection import projection
 from chalicelib.engine.database.read_set import widened
 from chalicelib.engine.database.rows_in_order import Keyed, in_full_order
 from chalicelib.engine.database.transaction import Transaction
@@ -19,9 +20,10 @@ from chalicelib.engine.limits import (
     MAX_DOCUMENTS_READ,
 )
 from chalicelib.engine.log import MAX_KEY_BYTES
-from chalicelib.engine.schema import Page, PaginationOptions
+from chalicelib.engine.schema import Document, Page, PaginationOptions, Struct
 
 D = TypeVar("D")
+S = TypeVar("S", bound=Struct)
 
 
 class RangePlan(msgspec.Struct, frozen=True):
@@ -37,7 +39,8 @@ class Target(msgspec.Struct, frozen=True):
     """What a query reads, and with what eyes.
 
     ``visible`` is the row policy, None where there is none; ``decoded`` gives the document of
-    an internal id and an image.
+    an internal id and an image. ``of`` takes a few fields of it, if no more is wanted, after the
+    filters ``first``; ``fields`` names them if nobody looks at others.
     """
 
     transaction: Transaction
@@ -47,6 +50,10 @@ class Target(msgspec.Struct, frozen=True):
     decoded: Callable[[bytes, bytes], Any]
     visible: Callable[[Any], bool] | None
     pages: Pages
+    document: type[Document]
+    first: tuple[Callable[[Any], bool], ...] = ()
+    of: Callable[[Any], Any] | None = None
+    fields: tuple[str, ...] = ()
 
 
 class Query(Generic[D]):
@@ -75,6 +82,30 @@ class Query(Generic[D]):
         return Query(
             self._target, reverse=self._reverse, filters=(*self._filters, predicate)
         )
+
+    def only(self, shape: type[S]) -> "Query[S]":
+        """Read no more of each document than the fields of ``shape``, and return those.
+
+        Where nothing else looks at the documents (no filter before this, no row policy: see
+        ``ctx.db.unrestricted``), a write that leaves these fields as they are concerns nobody who
+        reads so: no mutation conflicts with it, and no live query is run again. What a page
+        holds depends on the size of its documents: pages are read whole.
+
+        Raises:
+            QueryMisused: the documents lack a field of ``shape``, or some are chosen already.
+        """
+        target = self._target
+        if target.of is not None:
+            raise QueryMisused("only() was called twice: name all fields in one Struct")
+        part = projection(target.document, shape)
+        asked = self._filters or target.visible is not None
+        narrowed = msgspec.structs.replace(
+            target,
+            of=part.of,
+            fields=() if asked else part.fields,
+            first=self._filters,
+        )
+        return Query(narrowed, reverse=self._reverse)
 
     def take(self, count: int) -> list[D]:
         """Return the first ``count`` documents, or as many as there are.
@@ -116,6 +147,10 @@ class Query(Generic[D]):
             PaginationRefused: the page has no place, or it is the second one.
         """
         target, usage = self._target, self._target.transaction.usage
+        if target.fields:
+            whole = msgspec.structs.replace(target, fields=())
+            query: Query[D] = Query(whole, reverse=self._reverse, filters=self._filters)
+            return query.paginate(pagination_opts)
         index = target.plan.index
         identity = [target.table.number, index.id if index else 0]
         source = Source(
@@ -137,7 +172,8 @@ class Query(Generic[D]):
         """
         low, high = bounds = self._bounds()
         cut = max(len(low), len(high or b"")) > MAX_KEY_BYTES
-        if self._filters or self._target.visible is not None or cut:
+        filters = self._filters or self._target.first
+        if filters or self._target.visible is not None or cut:
             return sum(1 for _ in self._documents(None))
         return self._target.transaction.count(widened(self._index_id, *bounds))
 
@@ -145,7 +181,7 @@ class Query(Generic[D]):
         return self._documents(None)
 
     def _documents(self, limit: int | None) -> Iterator[D]:
-        hint = None if self._filters else limit
+        hint = None if self._filters or self._target.first else limit
         plan = self._target.plan
         if hint is None and not plan.equal and plan.lower is plan.upper is None:
             self._target.transaction.usage.full_scans.add(self._target.table.number)
@@ -162,13 +198,16 @@ class Query(Generic[D]):
             document = target.decoded(row.id, image)
             seen = target.visible is None or target.visible(document)
             before = usage.bytes_read
-            shown = seen and all(holds(document) for holds in self._filters)
+            shown = seen and all(holds(document) for holds in target.first)
+            if target.of is not None and shown:
+                document = target.of(document)
+            shown = shown and all(holds(document) for holds in self._filters)
             # What filters read for it counts, too. Not what a policy read: it tells of others.
             size = len(image) + usage.bytes_read - before
             yield Read(key, size, document if shown else None, not seen)
 
     def _rows(self, bounds: Bounds, limit: int | None) -> Iterator[Keyed]:
-        interval = widened(self._index_id, *bounds)
+        interval = widened(self._index_id, *bounds, self._target.fields)
         rows = self._target.transaction.rows(interval, reverse=self._reverse, limit=limit)
         index = self._target.plan.index
         if index is None:

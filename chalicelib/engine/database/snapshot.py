@@ -166,8 +166,7 @@ def _undo(entry: Entry, overlay: Overlay, undone: Overlay) -> None:
 
 def _cut(interval: Interval, at: bytes, *, reverse: bool) -> tuple[Interval, Interval]:
     """Split where a page ended: the part that it covers, and the rest."""
-    below = Interval(interval.index, interval.low, at)
-    above = Interval(interval.index, at, interval.high)
+    below, above = interval.split(at)
     return (above, below) if reverse else (below, above)
 
 

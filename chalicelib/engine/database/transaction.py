@@ -47,12 +47,14 @@ class Transaction:
         self.read_set.add_key(key)
         return self.snapshot.get(key)
 
-    def get(self, table: TableDefinition, internal: bytes) -> bytes | None:
-        """Read a document's image by id."""
+    def get(
+        self, table: TableDefinition, internal: bytes, fields: tuple[str, ...] = ()
+    ) -> bytes | None:
+        """Read a document's image by id; where ``fields`` are named, the caller looks at those."""
         pending = self._pending.get((table.number, internal))
         if pending is not None:
             return pending.after
-        return self._read(table, internal)
+        return self._read(table, internal, fields)
 
     def remember(
         self, table: TableDefinition, internal: bytes, image: bytes | None
@@ -66,7 +68,7 @@ class Transaction:
         """Read a range of an index in key order.
 
         The read set grows as far as the caller has iterated, and to the end of the interval
-        when the iteration has ended by itself.
+        when the iteration has ended by itself. The caller looks at the interval's ``fields``.
         """
         self.usage.looked()
         for piece in self.snapshot.slices(interval, reverse=reverse, limit=limit):
@@ -174,18 +176,21 @@ class Transaction:
             self._own[index].pop(key, None)
         del self._pending[document]
 
-    def _read(self, table: TableDefinition, internal: bytes) -> bytes | None:
+    def _read(
+        self, table: TableDefinition, internal: bytes, fields: tuple[str, ...] = ()
+    ) -> bytes | None:
         document = table.number, internal
         if document in self._looked_up:
             return self._images[document]
-        self.read_set.add_key((table.by_id, internal))
+        self.read_set.add_key((table.by_id, internal), fields)
         if document not in self._images:
             self.usage.looked()
             row = self.snapshot.get((table.by_id, internal))
             self._images[document] = row.image if row is not None else None
             if row is not None:
                 self.usage.read(len(row.image or b""))
-        self._looked_up.add(document)
+        if not fields:
+            self._looked_up.add(document)
         return self._images[document]
 
     def _with_own(self, rows: list[Row], covered: Interval, *, reverse: bool) -> list[Row]:
@@ -204,6 +209,5 @@ class Transaction:
 def _until(interval: Interval, key: bytes, *, reverse: bool) -> tuple[Interval, Interval]:
     """Split just beyond ``key`` in reading direction: what has been read, and the rest."""
     border = key if reverse else key + b"\x00"
-    below = Interval(interval.index, interval.low, border)
-    above = Interval(interval.index, border, interval.high)
+    below, above = interval.split(border)
     return (above, below) if reverse else (below, above)

@@ -54,6 +54,10 @@ class Stretch:
         """The first entry that changed something of ``reads``, if there is any."""
         return _first_touching(self._parts, reads)
 
+    def grazes(self, reads: ReadSet) -> bool:
+        """Whether rows were written of which ``reads``, that it does not touch, knows a part."""
+        return any(reads.grazed_by(part.keys_by_index) for part in self._parts)
+
 
 class Written:
     """The entries after ``base``, without a gap. Its owner locks it."""
@@ -141,8 +145,11 @@ class _Level:
 def _first_touching(parts: Sequence[Entry | Block], reads: ReadSet) -> Entry | None:
     for part in parts:
         if isinstance(part, Block):
-            if reads.holds_any(part.keys_by_index):
-                return _first_touching(part.parts, reads)
+            if reads.holds_any(part.keys_by_index) and (
+                # None, where a row was read in part, and nothing of that has changed.
+                (found := _first_touching(part.parts, reads)) is not None
+            ):
+                return found
         elif reads.touched_by(part):
             return part
     return None

@@ -20,7 +20,8 @@ from chalicelib.engine.values.encoding import encode, restore
 from chalicelib.engine.values.ids import RANDOM_BYTES, decode_id, make_internal
 
 _US_PER_MS: Final = 1000
-_CHANGED: Final = b"changed"  # stands for an image that differs; nobody decodes it
+_CHANGED: Final = b'{"_id":null}'
+"""Stands for a change nobody knows of which fields: whoever reads any has read this one."""
 
 
 class Explainer:
@@ -93,7 +94,9 @@ class Explainer:
         after = encode({**held, **fields})
         old = table.keys(internal, before) if write.document is not None else ()
         new = () if write.deleted else table.keys(internal, after)
-        return Write(table.number, internal, before, _CHANGED, old, new)
+        # Encoded alike: a field counts as changed if it is given, and differs.
+        images = (b"{}", _CHANGED) if write.fields is None else (encode(held), after)
+        return Write(table.number, internal, *images, old, new)
 
     def _rerun(self, rerun: Rerun, catalogue: Catalogue) -> Answer:
         return {
@@ -151,6 +154,7 @@ def _where(interval: Interval, catalogue: Catalogue) -> dict[str, Any]:
         "from": interval.low.hex(),
         "to": None if interval.high is None else interval.high.hex(),
         "keysOnly": only_keys,
+        "fields": list(interval.fields) or None,
     }
 
 

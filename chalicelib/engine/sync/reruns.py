@@ -63,12 +63,14 @@ class Rerun(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True):
     """How a session was moved on: why which queries ran, and which of them for others too.
 
-    ``behind`` tells that there were commits to look at.
+    ``behind`` tells that there were commits to look at, ``proved`` how many queries were not run
+    though those wrote rows that they had read: keys alone, or fields that are as they were.
     """
 
     causes: Mapping[int, Cause]
     shared: Collection[int]
     behind: bool
+    proved: int = 0
 
 
 class Counts(msgspec.Struct):
@@ -77,6 +79,7 @@ class Counts(msgspec.Struct):
     runs: int = 0
     shared: int = 0
     spared: int = 0
+    proved: int = 0
     unchanged: int = 0
     sent: int = 0
     unsent: int = 0
@@ -88,6 +91,7 @@ class Counts(msgspec.Struct):
             "LiveQueriesRun": self.runs,
             "LiveQueriesShared": self.shared,
             "LiveQueriesSpared": self.spared,
+            "LiveQueriesProved": self.proved,
             "LiveResultsUnchanged": self.unchanged,
             "TransitionsSent": self.sent,
             "TransitionsUnsent": self.unsent,
@@ -162,6 +166,7 @@ class Reruns:
         counts.runs += touched - len(step.shared)
         counts.shared += len(step.shared)
         counts.unchanged += touched - changed
+        counts.proved += step.proved
         if step.behind:
             counts.spared += len(session.queries) - touched
         counts.sent += sent

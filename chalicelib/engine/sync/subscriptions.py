@@ -20,13 +20,14 @@ def in_order(found: Iterable[Subscription]) -> list[Subscription]:
 
 
 def _of_rows(interval: Interval) -> Interval:
-    """Where keys alone were read, a session is found by the rows all the same.
+    """Where keys alone were read, or some fields, a session is found by the rows all the same.
 
     That wakes it more often than it need be; it sees itself that nothing concerns it.
     """
-    if interval.index >= 0:
+    if interval.index >= 0 and not interval.fields:
         return interval
-    return Interval(members_of(interval.index), interval.low, interval.high)
+    index = max(interval.index, members_of(interval.index))
+    return Interval(index, interval.low, interval.high)
 
 
 def _place(one: Subscription) -> tuple[bytes, int, bytes, bool, bytes]:

@@ -87,6 +87,9 @@ class Mover:
             for i in session.queries
             if i not in reads or identity_moved or _touched(reads[i], missed)
         }
+        grazed = (
+            sum(missed.grazes(reads[i]) for i in reads if i not in stale) if missed else 0
+        )
         outcomes: dict[int, Outcome] = {}
         causes = {i: _cause(reads.get(i), missed) for i in stale}
         shared: set[int] = set()
@@ -119,7 +122,8 @@ class Mover:
         self._vouch(session, {i: outcomes[i] for i in outcomes.keys() - shared}, view)
         after = _with_reads(session, reads, outcomes)
         obsolete = set() if after is session else standing.outlive(reads)
-        step = Step({i: causes[i] for i in outcomes}, shared, behind=bool(behind))
+        ran = {i: causes[i] for i in outcomes}
+        step = Step(ran, shared, behind=bool(behind), proved=grazed)
         return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale), step)
 
     def _starting_view(

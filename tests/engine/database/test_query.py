@@ -17,6 +17,7 @@ from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import NotUnique, QueryMisused
 from chalicelib.engine.log import MAX_KEY_BYTES, ORIGIN
 from chalicelib.engine.persistence import Persistence
+from chalicelib.engine.schema import Document
 from chalicelib.engine.values.encoding import decode, encode
 from tests.backend import VirtualClock
 from tests.conformance.entries import entry
@@ -46,7 +47,8 @@ def label_of(_: bytes, image: bytes) -> str:
 def query(over: Transaction, plan: RangePlan | None = None) -> Query[str]:
     pages = Pages(SivCursors(b"a test"), None)
     whole = RangePlan(INDEX, (), None, None)
-    return Query(Target(over, TABLE, "labels", plan or whole, label_of, None, pages))
+    target = Target(over, TABLE, "labels", plan or whole, label_of, None, pages, Document)
+    return Query(target)
 
 
 class TestOrder:

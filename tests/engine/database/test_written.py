@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -143,6 +144,20 @@ def test_a_row_that_stays_where_it_is_is_no_news_to_whoever_counts() -> None:
     found = written.stretch(ORIGIN, written.end).first_touching(counted)
 
     assert found == written.entries[-1]
+
+
+def test_fields_that_are_not_read_hide_nothing_that_comes_after() -> None:
+    written = Written(ORIGIN)
+    images = [b'{"a":1,"b":%d}' % n for n in range(65)] + [b'{"a":2,"b":64}']
+    for n, (before, after) in enumerate(pairwise(images)):
+        change = Write(16, bytes(16), before, after, ((INDEX, b"k"),), ((INDEX, b"k"),))
+        written.entries.append(entry(1 + n, change))
+    reads = ReadSet([Interval(INDEX, b"", None, ("_id", "a"))])
+
+    assert written.stretch(ORIGIN, written.end).first_touching(reads) == written.entries[-1]
+    assert written.stretch(ORIGIN, written.end - 1).first_touching(reads) is None
+    assert written.stretch(ORIGIN, written.end - 1).grazes(reads)
+    assert not written.stretch(ORIGIN, ORIGIN).grazes(reads)
 
 
 class TestTail:

@@ -135,8 +135,19 @@ COMMITS = (
         (
             Edit(
                 TRANSACTION,
-                "        self.read_set.add_key((table.by_id, internal))\n",
+                "        self.read_set.add_key((table.by_id, internal), fields)\n",
                 "",
+            ),
+        ),
+    ),
+    Guard(
+        "a field that was read is compared",
+        "calm",
+        (
+            Edit(
+                ENGINE + "log.py",
+                "key in self.moved or not self.changed.isdisjoint(fields)",
+                "key in self.moved",
             ),
         ),
     ),

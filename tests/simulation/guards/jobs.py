@@ -14,9 +14,9 @@ JOBS = (
         (
             Edit(
                 ENGINE + "database/transaction.py",
-                "        self.read_set.add_key((table.by_id, internal))\n",
+                "        self.read_set.add_key((table.by_id, internal), fields)\n",
                 "        if table.number == 16:\n"
-                "            self.read_set.add_key((table.by_id, internal))\n",
+                "            self.read_set.add_key((table.by_id, internal), fields)\n",
             ),
         ),
     ),

@@ -1,0 +1,1 @@
+"""An app of books, of which some functions read a few fields alone."""
