@@ -162,10 +162,11 @@ class Connections:
         If there are some, ``on_drained`` is called once there are none any more. What waits
         for the loop alone is none of them: it is the server that is late then.
         """
+        # Without the lock: mostly nothing is unsent, and whoever asks is about to post.
+        line = self._lines.get(connection_id)
+        if line is None or not line.socket.unsent_messages:
+            return 0
         with self._lock:
-            line = self._lines.get(connection_id)
-            if line is None or not line.socket.unsent_messages:
-                return 0
             line.was_asked = True
             return len(line.waiting) + line.socket.unsent_messages
 

@@ -20,6 +20,9 @@ MAX_RECORDS: Final = 100
 
 SEED_BYTES: Final = 16
 
+NAMES_AHEAD: Final = 64
+"""Names that are made at once: each session that is woken is given one."""
+
 ATTEMPTS: Final = 5
 """How often an event of the commit log is sent when its handler fails."""
 
@@ -29,11 +32,17 @@ class PooledIds(SystemIds):
 
     def __init__(self) -> None:
         self._pool = ChancePool()
+        self._names: list[str] = []
 
     @override
     def transaction_id(self) -> str:
         """32 hexadecimal digits."""
-        return self.seed().hex()
+        while True:
+            try:
+                # Each name goes to one thread: a list gives each of its parts away once.
+                return self._names.pop()
+            except IndexError:
+                self._names.extend([self.seed().hex() for _ in range(NAMES_AHEAD)])
 
     @override
     def seed(self) -> bytes:

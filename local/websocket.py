@@ -18,8 +18,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from local.connections import Close, ConnectionInfo
-from local.deflate import SparingDeflateFactory
+from local.deflate import COMPRESS_FROM_BYTES, SparingDeflateFactory
 from local.events import gateway_id, now_ms
+from local.frames import text_frame
 from local.limits import DRAIN_S, OPEN_BYTES, Limits
 
 MAX_OPEN_CALLS: Final = 512
@@ -278,6 +279,10 @@ class GatewaySocket(asyncio.Protocol):
 
     def _send_text(self, data: bytes) -> None:
         cut = self._limits.frame_bytes
+        if len(data) < COMPRESS_FROM_BYTES and (cut is None or len(data) <= cut):
+            # In line with what the protocol has to say: both go out with the next write.
+            self._ws.writes.append(text_frame(data))
+            return
         if cut is None or len(data) <= cut:
             self._ws.send_text(data)
             return

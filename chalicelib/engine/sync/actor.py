@@ -191,19 +191,17 @@ class Actors:
         until_ms: float,
     ) -> Committed:
         self._services.turnstile.woken(connection)
-        session = self._states.get(connection, lease.revision)
-        if session is None:
-            session = _decode(self._store.state(connection), lease.revision)
-        talk = Conversation(self._services, connection, session, lease)
-        talk.end_older = self._end_older
+        known = self._states.get(connection, lease.revision)
+        session = known or _decode(self._store.state(connection), lease.revision)
+        talk = Conversation(self._services, connection, session, lease, self._end_older)
         if frame is not None:
-            talk.take(frame)
+            talk.frames.take(frame)
         look = look or lease.left != lease.drained
         inbox = partial(self._inbox, connection)
         while True:
             late = self._clock.now_ms() > until_ms
             if look:
-                talk.look(inbox)
+                talk.frames.look(inbox)
             if not late:
                 late = not talk.work(until_ms, inbox)
             self._put_back(talk)
@@ -211,7 +209,8 @@ class Actors:
             # What waits for the client would have the release refused for ever.
             final = late or talk.is_held_up
             if self._store.release(connection, owner, saved, final=final):
-                self._states.put(connection, saved.revision, talk.session)
+                if talk.session is not known:
+                    self._states.put(connection, saved.revision, talk.session)
                 if self._goes_on(talk, saved, late=late):
                     # After the release: sent before, it would find the lease held.
                     self._services.send_wake(connection, 0)
@@ -244,25 +243,27 @@ class Actors:
         return frames
 
     def _put_back(self, talk: Conversation) -> None:
-        """Leave a frame that came in hand and could not be taken up yet."""
-        for frame in talk.in_hand():
+        """Drop the frames that were taken up; leave one in hand that could not be yet."""
+        if not talk.has_frames:
+            return
+        frames = talk.frames
+        for frame in frames.in_hand():
             self._store.leave(talk.connection, frame)
             self._store.raise_left(talk.connection)
             # Only our own: a frame that somebody else left meanwhile refuses the release.
             talk.lease = msgspec.structs.replace(talk.lease, left=talk.lease.left + 1)
+        self._store.drop_frames(talk.connection, frames.done)
+        frames.done.clear()
+        drained = talk.lease.left - frames.waiting_count
+        talk.lease = msgspec.structs.replace(talk.lease, drained=drained)
 
     def _save(self, connection: str, talk: Conversation) -> Lease:
         """Write the state if it changed; return the lease to release."""
-        self._store.drop_frames(connection, talk.done)
-        talk.done.clear()
-        lease = talk.lease
         if talk.changed:
-            lease = msgspec.structs.replace(lease, revision=lease.revision + 1)
-            self._store.write_state(connection, _encode(talk.session, lease.revision))
+            revision = talk.lease.revision + 1
+            talk.lease = msgspec.structs.replace(talk.lease, revision=revision)
+            self._store.write_state(connection, _encode(talk.session, revision))
             talk.changed = False
-        talk.lease = msgspec.structs.replace(
-            lease, owner=None, drained=lease.left - talk.waiting_count
-        )
         return talk.lease
 
     def _end_older(self, connections: list[str]) -> None:
@@ -313,6 +314,8 @@ class _States:
     def get(self, connection: str, revision: int) -> Session | None:
         with self._lock:
             held = self._held.get(connection)
+            if held is not None:
+                self._held.move_to_end(connection)
         return held[1] if held is not None and held[0] == revision else None
 
     def put(self, connection: str, revision: int, session: Session) -> None:

@@ -1,6 +1,7 @@
 """The messages of the sync protocol: each is its own wire form (docs/protocol.md 4)."""
 
 import base64
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -260,6 +261,7 @@ def encode(message: ServerMessage | InboxMessage) -> bytes:
     return _encode(message)
 
 
+@lru_cache(maxsize=256)
 def ts_text(ts: int) -> str:
     """A timestamp as the wire has it: base64 of 8 bytes, little endian."""
     return base64.b64encode(ts.to_bytes(_TS_BYTES, "little")).decode()

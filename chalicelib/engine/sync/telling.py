@@ -1,6 +1,7 @@
 """Telling a client where its session has moved to: what changed for it, by digests it was told."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -19,6 +20,9 @@ from chalicelib.engine.sync.messages import (
 from chalicelib.engine.sync.transition import Moved
 
 _ID_BYTES: Final = 4
+
+KEPT_DIGESTS: Final = 1024
+"""Sets of digests that are kept unpacked: sessions that watch the same were told the same."""
 
 Digests = Mapping[int, bytes]
 
@@ -58,7 +62,8 @@ def pack(digests: Digests) -> bytes:
     return b"".join(i.to_bytes(_ID_BYTES, "big") + d for i, d in sorted(digests.items()))
 
 
-def unpack(data: bytes) -> dict[int, bytes]:
+@lru_cache(maxsize=KEPT_DIGESTS)
+def unpack(data: bytes) -> Digests:
     """The digests that :func:`pack` wrote."""
     width = _ID_BYTES + DIGEST_BYTES
     return {

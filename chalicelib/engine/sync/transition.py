@@ -1,6 +1,6 @@
 """Moving a session on: all its queries at one timestamp, subscribed before it is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property, lru_cache
 from typing import Final
 
@@ -8,7 +8,6 @@ import msgspec
 
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
-from chalicelib.engine.database.written import Stretch
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.runner import Runner
@@ -17,13 +16,12 @@ from chalicelib.engine.ports import Lease, Subscription, SubscriptionIndex
 from chalicelib.engine.sync.reruns import (
     FIRST_RUN,
     IDENTITY_CHANGED,
-    LOG_NOT_KEPT,
     Cause,
     Step,
-    first_touch,
 )
 from chalicelib.engine.sync.session import LiveQuery, Session
 from chalicelib.engine.sync.subscriptions import in_order, subscriptions
+from chalicelib.engine.sync.touches import Touches
 
 MAX_ROUNDS: Final = 4
 """Tries to find a timestamp at which nothing is overtaken. Under a storm of writes the last
@@ -31,9 +29,6 @@ try pins its snapshot; what has overtaken it by then is taken as another wake-up
 
 KEPT_READ_SETS: Final = 4096
 """Read sets of queries that are kept sorted: most that is watched is watched by many."""
-
-
-_NOTHING: Final = Stretch(())
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -55,6 +50,7 @@ class Mover:
 
     def __init__(self, runner: Runner, tail: LogTail, index: SubscriptionIndex) -> None:
         self._runner, self._tail, self._index = runner, tail, index
+        self._touches = Touches(tail)
 
     def move(
         self, connection: str, session: Session, lease: Lease, *, newest: bool = False
@@ -77,54 +73,70 @@ class Mover:
         self, view: View, connection: str, session: Session, lease: Lease, *, proved: bool
     ) -> Moved:
         standing = _Standing(connection, session)
-        identity_moved = session.identity != lease.version[1]
         reads = {i: _read_set(q.reads) for i, q in session.queries.items() if q.ran}
         # A session that has run nothing yet need not know what it has missed.
-        behind = reads and lease.seen < view.ts
-        missed = self._tail.stretch(lease.seen, view.ts) if behind else _NOTHING
-        stale = {
-            i
-            for i in session.queries
-            if i not in reads or identity_moved or _touched(reads[i], missed)
-        }
-        grazed = (
-            sum(missed.grazes(reads[i]) for i in reads if i not in stale) if missed else 0
-        )
-        outcomes: dict[int, Outcome] = {}
-        causes = {i: _cause(reads.get(i), missed) for i in stale}
-        shared: set[int] = set()
+        behind = bool(reads) and lease.seen < view.ts
+        causes = self._stale(session, reads, lease, view)
+        stale: Collection[int] = causes.keys()
+        found, unmoved = _Found(reads), False
         for round_ in range(MAX_ROUNDS):
             pinned = round_ == MAX_ROUNDS - 1
-            unproved = False
-            for i in sorted(stale):
-                call = _call(session, session.queries[i])
-                known = self._runner.cache.at(call, view)
-                outcomes[i] = known or self._runner.query_at(call, view, pinned=pinned)
-                unproved = unproved or known is None
-                (shared.discard if known is None else shared.add)(i)
-                reads[i] = outcomes[i].read_set or ReadSet()
-            new = standing.lacks(reads)
-            self._index.add(in_order(new))
+            known = self._find(session, stale, view, found, pinned=pinned)
+            unmoved = _unmoved(session, reads)
+            new = set() if unmoved else standing.lacks(reads)
+            if new:
+                self._index.add(in_order(new))
             # What the cache gave is proved at the view, and rows that stood before are seen
             # by whatever comes after it.
-            fresh = unproved or bool(new) or not (proved or round_)
+            fresh = not known or bool(new) or not (proved or round_)
             head = self._tail.refresh() if fresh else view
-            passed = head.ts > view.ts
-            later = self._tail.stretch(view.ts, head.ts) if passed else _NOTHING
-            stale = {i for i in session.queries if _touched(reads[i], later)}
-            causes.update({i: _cause(reads[i], later) for i in stale - causes.keys()})
+            later = self._touches.among(reads, view.ts, head.ts)
+            stale, causes = later.keys(), later | causes
             if not stale or not pinned:
                 # What nothing has touched is exact at the new end as well.
                 view = head
             if not stale:
                 break
-        # What the cache gave, whoever ran it has vouched for.
-        self._vouch(session, {i: outcomes[i] for i in outcomes.keys() - shared}, view)
-        after = _with_reads(session, reads, outcomes)
-        obsolete = set() if after is session else standing.outlive(reads)
-        ran = {i: causes[i] for i in outcomes}
-        step = Step(ran, shared, behind=bool(behind), proved=grazed)
-        return Moved(after, view.ts, outcomes, tuple(in_order(obsolete)), bool(stale), step)
+        self._vouch(session, found, view)
+        stays = unmoved and not _journals_moved(session, found.outcomes)
+        after = session if stays else _with_reads(session, found)
+        obsolete = () if unmoved else tuple(in_order(standing.outlive(reads)))
+        step = Step({i: causes[i] for i in found.outcomes}, found.shared, behind=behind)
+        return Moved(after, view.ts, found.outcomes, obsolete, bool(stale), step)
+
+    def _stale(
+        self, session: Session, reads: Mapping[int, ReadSet], lease: Lease, view: View
+    ) -> dict[int, Cause]:
+        """The queries that have to be run for a session to be at ``view``, and why."""
+        causes = self._touches.among(reads, lease.seen, view.ts)
+        identity_moved = session.identity != lease.version[1]
+        for i in session.queries:
+            if i not in reads:
+                causes[i] = FIRST_RUN
+            elif identity_moved:
+                causes.setdefault(i, IDENTITY_CHANGED)
+        return causes
+
+    def _find(
+        self,
+        session: Session,
+        stale: Collection[int],
+        view: View,
+        found: "_Found",
+        *,
+        pinned: bool,
+    ) -> bool:
+        """Have what ``stale`` queries come to at ``view``; False if one had to be run."""
+        all_known = True
+        for i in sorted(stale):
+            call = _call(session, session.queries[i])
+            known = self._runner.cache.at(call, view)
+            outcome = known or self._runner.query_at(call, view, pinned=pinned)
+            all_known = all_known and known is not None
+            (found.shared.discard if known is None else found.shared.add)(i)
+            found.outcomes[i] = outcome
+            found.reads[i] = outcome.read_set or ReadSet()
+        return all_known
 
     def _starting_view(
         self, session: Session, lease: Lease, *, newest: bool
@@ -144,30 +156,43 @@ class Mover:
             return self._tail.refresh(), True
         return view, lease.version[:2] == (session.query_set, session.identity)
 
-    def _vouch(self, session: Session, outcomes: Mapping[int, Outcome], head: View) -> None:
+    def _vouch(self, session: Session, found: "_Found", head: View) -> None:
         """Take note of outcomes that hold at ``head``."""
-        for i, outcome in outcomes.items():
+        for i, outcome in found.outcomes.items():
+            if i in found.shared:
+                continue  # whoever ran it has vouched for it
             query = session.queries[i]
             held = msgspec.structs.replace(outcome, ts=head.ts)
             self._runner.vouch(held, query.path)
             self._runner.cache.keep(_call(session, query), held)
 
 
-def _with_reads(
-    session: Session, reads: Mapping[int, ReadSet], outcomes: Mapping[int, Outcome]
-) -> Session:
-    if _unmoved(session, reads) and all(
-        outcome.journal in (None, session.queries[i].journal)
-        for i, outcome in outcomes.items()
-    ):
-        return session
+class _Found:
+    """What the queries of a session come to: ``shared`` are those that others have run."""
+
+    __slots__ = ("outcomes", "reads", "shared")
+
+    def __init__(self, reads: dict[int, ReadSet]) -> None:
+        self.reads = reads
+        self.outcomes: dict[int, Outcome] = {}
+        self.shared: set[int] = set()
+
+
+def _with_reads(session: Session, found: _Found) -> Session:
     queries = dict(session.queries)
-    for i, outcome in outcomes.items():
+    for i, outcome in found.outcomes.items():
         journal = outcome.journal if outcome.journal is not None else queries[i].journal
         queries[i] = msgspec.structs.replace(
-            queries[i], journal=journal, reads=reads[i].intervals(), ran=True
+            queries[i], journal=journal, reads=found.reads[i].intervals(), ran=True
         )
     return msgspec.structs.replace(session, queries=queries)
+
+
+def _journals_moved(session: Session, outcomes: Mapping[int, Outcome]) -> bool:
+    return any(
+        outcome.journal not in (None, session.queries[i].journal)
+        for i, outcome in outcomes.items()
+    )
 
 
 def _unmoved(session: Session, reads: Mapping[int, ReadSet]) -> bool:
@@ -193,8 +218,6 @@ class _Standing:
 
     def lacks(self, reads: Mapping[int, ReadSet]) -> set[Subscription]:
         """Return the rows that ``reads`` need beyond those; the caller writes them."""
-        if _unmoved(self._session, reads):
-            return set()
         new = _all_reads(self._connection, reads) - self._rows
         self._rows.update(new)
         return new
@@ -212,24 +235,6 @@ def _read_set(reads: tuple[Interval, ...]) -> ReadSet:
 
 def _call(session: Session, query: LiveQuery) -> Call:
     return Call(query.path, query.arguments, session.caller, query.journal)
-
-
-def _touched(reads: ReadSet, missed: Stretch | None) -> bool:
-    """Whether what was ``missed`` touched ``reads``; what is no longer kept may have."""
-    return missed is None or missed.first_touching(reads) is not None
-
-
-def _cause(reads: ReadSet | None, missed: Stretch | None) -> Cause:
-    """Say what made a query stale that had read ``reads``."""
-    if reads is None:
-        return FIRST_RUN
-    if missed is None:
-        return LOG_NOT_KEPT
-    entry = missed.first_touching(reads)
-    touch = reads.touch_of(entry) if entry is not None else None
-    if entry is None or touch is None:
-        return IDENTITY_CHANGED
-    return first_touch(touch, entry)
 
 
 def _registered(connection: str, session: Session) -> set[Subscription]:

@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib.engine.errors import ConnectionGone, PostUnanswered
 from chalicelib.engine.sync.actor import HOLD_MS, LEASE_MS
-from chalicelib.engine.sync.conversation import ACTION_PATIENCE_MS
 from chalicelib.engine.sync.messages import ts_value
 from chalicelib.engine.sync.order import GAP_PATIENCE_MS
+from chalicelib.engine.sync.reception import ACTION_PATIENCE_MS
 from chalicelib.engine.sync.session import JS_PATIENCE_MS, RUST_PATIENCE_MS
 from tests.apps.trial.calls import RUNS
 from tests.trial import ADMIN_KEY, Socket, Trial, add, remove, request, user

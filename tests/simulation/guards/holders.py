@@ -147,7 +147,7 @@ HOLDERS = (
         (
             Edit(
                 CONVERSATION,
-                "            self._outbox.post(Ping())\n",
+                "            self.outbox.post(Ping())\n",
                 "            pass\n",
             ),
         ),
@@ -155,7 +155,11 @@ HOLDERS = (
     Guard(
         "an action that died is answered",
         "faulty",
-        (Edit(CONVERSATION, "        self._give_up_actions()\n", ""),),
+        (
+            Edit(
+                CONVERSATION, "            self._give_up_actions()\n", "            pass\n"
+            ),
+        ),
     ),
     Guard(
         "frames are not taken up as they come",

@@ -5,6 +5,8 @@ from tests.simulation.guards.guard import ENGINE, Edit, Guard
 MOVER = ENGINE + "sync/transition.py"
 ACTOR = ENGINE + "sync/actor.py"
 CONVERSATION = ENGINE + "sync/conversation.py"
+TOUCHES = ENGINE + "sync/touches.py"
+RECEPTION = ENGINE + "sync/reception.py"
 FANOUT = ENGINE + "sync/fanout.py"
 OUTBOX = ENGINE + "sync/outbox.py"
 
@@ -20,8 +22,10 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "stale = {i for i in session.queries if _touched(reads[i], later)}",
-                "stale = {i for i in outcomes if _touched(reads[i], later)}",
+                "later = self._touches.among(reads, view.ts, head.ts)",
+                "later = self._touches.among(\n"
+                "                {i: reads[i] for i in found.outcomes}, view.ts, head.ts\n"
+                "            )",
             ),
         ),
     ),
@@ -44,8 +48,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "missed = self._tail.stretch(lease.seen, view.ts) if behind else _NOTHING",
-                "missed = self._tail.stretch(max(lease.seen, lease.wake_ts - 1), view.ts)",
+                "causes = self._touches.among(reads, lease.seen, view.ts)",
+                "causes = self._touches.among(reads, max(lease.seen, lease.wake_ts - 1), view.ts)",
             ),
         ),
     ),
@@ -67,8 +71,8 @@ TRANSITIONS = (
         (
             Edit(
                 CONVERSATION,
-                "return self._services.unsent(self.connection) >= MAX_UNSENT",
-                "return self._services.unsent(self.connection) > MAX_UNSENT",
+                "return self.services.unsent(self.connection) >= MAX_UNSENT",
+                "return self.services.unsent(self.connection) > MAX_UNSENT",
             ),
         ),
     ),
@@ -147,8 +151,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "if i not in reads or identity_moved or _touched",
-                "if i not in reads or _touched",
+                "identity_moved = session.identity != lease.version[1]",
+                "identity_moved = False",
             ),
         ),
     ),
@@ -157,13 +161,13 @@ TRANSITIONS = (
         "calm",
         (
             Edit(
-                CONVERSATION,
-                "        self._outbox.post(response)\n        # The transition",
-                "        self.lease = msgspec.structs.replace(\n"
-                "            self.lease, due=True, wake_ts=max(self.lease.wake_ts, outcome.ts)\n"
+                RECEPTION,
+                "        held.outbox.post(response)\n        # The transition",
+                "        held.lease = msgspec.structs.replace(\n"
+                "            held.lease, due=True, wake_ts=max(held.lease.wake_ts, outcome.ts)\n"
                 "        )\n"
-                "        self._move()\n"
-                "        self._outbox.post(response)\n        # The transition",
+                "        held._move()\n"
+                "        held.outbox.post(response)\n        # The transition",
             ),
         ),
     ),
@@ -183,9 +187,9 @@ TRANSITIONS = (
         "night",
         (
             Edit(
-                MOVER,
-                "return missed is None or missed.first_touching(reads) is not None",
-                "return missed and missed.first_touching(reads) is not None",
+                TOUCHES,
+                "return LOG_NOT_KEPT  # what is no longer kept may have touched it",
+                "return None",
             ),
         ),
     ),
@@ -205,9 +209,9 @@ TRANSITIONS = (
         "deaf",
         (
             Edit(
-                CONVERSATION,
-                "self.lease, wake_ts=max(self.lease.wake_ts, outcome.ts)",
-                "self.lease, wake_ts=self.lease.wake_ts",
+                RECEPTION,
+                "held.lease, wake_ts=max(held.lease.wake_ts, outcome.ts)",
+                "held.lease, wake_ts=held.lease.wake_ts",
             ),
             Edit(
                 ENGINE + "database/committer.py",
@@ -253,18 +257,19 @@ TRANSITIONS = (
         (
             Edit(
                 CONVERSATION,
-                "            self._digests,\n",
-                "            _SENT.get(self.session.id, {}) | self._digests,\n",
+                "            unpack(self.lease.digests),\n",
+                "            _SENT.get(self.session.id, {}) | unpack(self.lease.digests),\n",
             ),
             Edit(
                 CONVERSATION,
-                "            self._digests = digests\n",
-                "            self._digests = _SENT[self.session.id] = digests\n",
+                "            told = pack(digests)\n",
+                "            _SENT[self.session.id] = digests\n"
+                "            told = pack(digests)\n",
             ),
             Edit(
                 CONVERSATION,
-                "class Conversation:\n",
-                "_SENT: dict[str, dict[int, bytes]] = {}\n\n\nclass Conversation:\n",
+                "class Conversation(Holding):\n",
+                "_SENT: dict[str, dict[int, bytes]] = {}\n\n\nclass Conversation(Holding):\n",
             ),
         ),
     ),
