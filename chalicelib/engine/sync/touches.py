@@ -13,8 +13,6 @@ KEPT_TOUCHES: Final = 4096
 
 _Question = tuple[ReadSet, int, int]
 
-_UNKNOWN: Final = Cause("written")
-
 
 class Touches:
     """Tells which read sets a part of the log has touched, and by what.
@@ -24,37 +22,54 @@ class Touches:
 
     def __init__(self, tail: LogTail) -> None:
         self._tail = tail
-        self._known: dict[_Question, Cause | None] = {}
+        self._known: dict[_Question, Cause | bool] = {}
 
     def among(
         self, reads: Mapping[int, ReadSet], since: int, until: int
-    ) -> dict[int, Cause]:
+    ) -> tuple[dict[int, Cause], int]:
         """Those of ``reads`` that the log touches in ``(since, until]``, and the first touch.
 
-        ``until`` is the timestamp of a view.
+        And how many others it grazes: what they know of the rows that it wrote stayed as it
+        was. ``until`` is the timestamp of a view.
         """
-        if since >= until:
-            return {}
         causes: dict[int, Cause] = {}
-        missed: Stretch | None = None
-        has_missed = False
+        grazed = 0
+        if since >= until:
+            return causes, grazed
+        look = _Look(self._tail, since, until)
         for i, read in reads.items():
             question = read, since, until
-            cause = self._known.get(question, _UNKNOWN)
-            if cause is _UNKNOWN:
-                if not has_missed:
-                    missed, has_missed = self._tail.stretch(since, until), True
-                cause = self._known[question] = _first_touch(read, missed)
-            if cause is not None:
-                causes[i] = cause
+            answer = self._known.get(question)
+            if answer is None:
+                answer = self._known[question] = look.at(read)
+            if isinstance(answer, Cause):
+                causes[i] = answer
+            else:
+                grazed += answer
         if len(self._known) > KEPT_TOUCHES:
             self._known.clear()
-        return causes
+        return causes, grazed
 
 
-def _first_touch(reads: ReadSet, missed: Stretch | None) -> Cause | None:
-    if missed is None:
-        return LOG_NOT_KEPT  # what is no longer kept may have touched it
-    entry = missed.first_touching(reads)
-    touch = reads.touch_of(entry) if entry is not None else None
-    return first_touch(touch, entry) if entry is not None and touch is not None else None
+class _Look:
+    """The entries between two timestamps, read when they are first asked about."""
+
+    __slots__ = ("_missed", "_since", "_tail", "_until", "_was_read")
+
+    def __init__(self, tail: LogTail, since: int, until: int) -> None:
+        self._tail, self._since, self._until = tail, since, until
+        self._missed: Stretch | None = None
+        self._was_read = False
+
+    def at(self, reads: ReadSet) -> Cause | bool:
+        """What touched ``reads`` first; if nothing did, whether it was grazed."""
+        if not self._was_read:
+            self._missed = self._tail.stretch(self._since, self._until)
+            self._was_read = True
+        if self._missed is None:
+            return LOG_NOT_KEPT  # what is no longer kept may have touched it
+        entry = self._missed.first_touching(reads)
+        touch = reads.touch_of(entry) if entry is not None else None
+        if entry is None or touch is None:
+            return self._missed.grazes(reads)
+        return first_touch(touch, entry)

@@ -76,7 +76,7 @@ class Mover:
         reads = {i: _read_set(q.reads) for i, q in session.queries.items() if q.ran}
         # A session that has run nothing yet need not know what it has missed.
         behind = bool(reads) and lease.seen < view.ts
-        causes = self._stale(session, reads, lease, view)
+        causes, grazed = self._stale(session, reads, lease, view)
         stale: Collection[int] = causes.keys()
         found, unmoved = _Found(reads), False
         for round_ in range(MAX_ROUNDS):
@@ -90,7 +90,7 @@ class Mover:
             # by whatever comes after it.
             fresh = not known or bool(new) or not (proved or round_)
             head = self._tail.refresh() if fresh else view
-            later = self._touches.among(reads, view.ts, head.ts)
+            later, _ = self._touches.among(reads, view.ts, head.ts)
             stale, causes = later.keys(), later | causes
             if not stale or not pinned:
                 # What nothing has touched is exact at the new end as well.
@@ -101,21 +101,25 @@ class Mover:
         stays = unmoved and not _journals_moved(session, found.outcomes)
         after = session if stays else _with_reads(session, found)
         obsolete = () if unmoved else tuple(in_order(standing.outlive(reads)))
-        step = Step({i: causes[i] for i in found.outcomes}, found.shared, behind=behind)
+        ran = {i: causes[i] for i in found.outcomes}
+        step = Step(ran, found.shared, behind=behind, proved=grazed)
         return Moved(after, view.ts, found.outcomes, obsolete, bool(stale), step)
 
     def _stale(
         self, session: Session, reads: Mapping[int, ReadSet], lease: Lease, view: View
-    ) -> dict[int, Cause]:
-        """The queries that have to be run for a session to be at ``view``, and why."""
-        causes = self._touches.among(reads, lease.seen, view.ts)
+    ) -> tuple[dict[int, Cause], int]:
+        """The queries that have to be run for a session to be at ``view``, and why.
+
+        And how many others read something that was written all the same.
+        """
+        causes, grazed = self._touches.among(reads, lease.seen, view.ts)
         identity_moved = session.identity != lease.version[1]
         for i in session.queries:
             if i not in reads:
                 causes[i] = FIRST_RUN
             elif identity_moved:
                 causes.setdefault(i, IDENTITY_CHANGED)
-        return causes
+        return causes, 0 if identity_moved else grazed
 
     def _find(
         self,

@@ -22,8 +22,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "later = self._touches.among(reads, view.ts, head.ts)",
-                "later = self._touches.among(\n"
+                "later, _ = self._touches.among(reads, view.ts, head.ts)",
+                "later, _ = self._touches.among(\n"
                 "                {i: reads[i] for i in found.outcomes}, view.ts, head.ts\n"
                 "            )",
             ),
@@ -48,8 +48,8 @@ TRANSITIONS = (
         (
             Edit(
                 MOVER,
-                "causes = self._touches.among(reads, lease.seen, view.ts)",
-                "causes = self._touches.among(reads, max(lease.seen, lease.wake_ts - 1), view.ts)",
+                "self._touches.among(reads, lease.seen, view.ts)",
+                "self._touches.among(reads, max(lease.seen, lease.wake_ts - 1), view.ts)",
             ),
         ),
     ),
@@ -189,7 +189,7 @@ TRANSITIONS = (
             Edit(
                 TOUCHES,
                 "return LOG_NOT_KEPT  # what is no longer kept may have touched it",
-                "return None",
+                "return False",
             ),
         ),
     ),
