@@ -5,6 +5,7 @@ no buffer per socket, so that an idle one costs its memory and nothing else.
 """
 
 import asyncio
+import logging
 import threading
 import time
 from typing import Any, Final, Protocol, cast
@@ -37,6 +38,10 @@ LOST_S: Final = 120.0
 
 Source: docs/protocol.md 4.1, the server that clients know.
 """
+
+
+_EXTENSIONS: Final = (SparingDeflateFactory(),)
+_log: Final = logging.getLogger("websockets.server")
 
 
 class SocketOwner(Protocol):
@@ -79,8 +84,9 @@ class GatewaySocket(asyncio.Protocol):
         self._server_state = server_state
         self._limits = limits = self._owner.limits
         self._ws = ServerProtocol(
-            extensions=[SparingDeflateFactory()],
+            extensions=_EXTENSIONS,
             max_size=(limits.message_bytes, limits.frame_bytes),
+            logger=_log,
         )
         self.connection_id = gateway_id()
         self._connected_ms = now_ms()
