@@ -138,9 +138,7 @@ class LogTail:
                     if len(known_view.entries) <= LONG_TAIL_ENTRIES:
                         return known_view
                 self._extend(head, found.entries)
-                # Another thread may have begun anew meanwhile, from an older mark.
-                known = self._known.end
-                if found.more or known < head + len(found.entries):
+                if found.more:
                     continue
                 self._read_ms = read_ms
                 view = self._current()
@@ -219,6 +217,8 @@ class LogTail:
     def _restart(self) -> None:
         marks = self._persistence.marks()
         with self._lock:
+            if marks.applied <= self._known.end:
+                return  # another thread has begun meanwhile: its views end later than this mark
             self._known, self._applied = Written(marks.applied), marks.applied
             self._weight = 0
             self._view = self._last = None

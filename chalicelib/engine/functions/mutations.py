@@ -296,8 +296,8 @@ class Mutations:
         return self._judged(run, head.ts, call.path)
 
     def _holds(self, run: Run, view: View, head: View) -> bool:
-        later = self._tail.since(view.ts, head.ts)
-        return later is not None and not run.transaction.read_set.touched_by_any(later)
+        later = self._tail.stretch(view.ts, head.ts)
+        return later is not None and later.first_touching(run.transaction.read_set) is None
 
     def _draft(self, call: Call, request: Request | None, run: Run | None = None) -> Entry:
         user = user_of(call.caller)

@@ -204,8 +204,8 @@ class Runner:
         return self.vouch(self._outcome(run, ts), path)
 
     def _holds(self, read_set: ReadSet, view: View, head: View) -> bool:
-        later = self._tail.since(view.ts, head.ts)
-        return later is not None and not read_set.touched_by_any(later)
+        later = self._tail.stretch(view.ts, head.ts)
+        return later is not None and later.first_touching(read_set) is None
 
     def _outcome(self, run: Run, ts: int) -> Outcome:
         failure = None

@@ -38,6 +38,20 @@ class Counting(MemoryPersistence):
         return Marks(super().marks().applied, self.horizon)
 
 
+class Overtaken(MemoryPersistence):
+    """Storage that answers the first reading of the marks when another thread has had its own."""
+
+    tail_of_both: LogTail | None = None
+
+    @override
+    def marks(self) -> Marks:
+        found, tail = super().marks(), self.tail_of_both
+        if tail is not None:
+            self.tail_of_both = None
+            tail.refresh()
+        return found
+
+
 @pytest.fixture
 def storage() -> Counting:
     return Counting()
@@ -160,6 +174,20 @@ def test_a_process_that_slept_below_the_horizon_begins_anew(
     storage.horizon = ts(2)
 
     assert (tail.refresh().ts, tail.view().applied) == (ts(3), ts(2))
+
+
+def test_whoever_begins_at_an_older_mark_forgets_nothing_that_others_know(
+    clock: VirtualClock,
+) -> None:
+    storage = Overtaken()
+    for position in (1, 2, 3):
+        storage.append(entry(position))
+    storage.tail_of_both = tail = LogTail(storage, clock)
+
+    tail.glance()
+
+    assert tail.view().ts == ts(3)
+    assert [e.ts for e in tail.since(ts(1), ts(3)) or ()] == [ts(2), ts(3)]
 
 
 def test_entries_that_are_applied_leave_the_view(storage: Counting, tail: LogTail) -> None:

@@ -283,7 +283,7 @@ class TestAPlan:
         play.plan(ts=first)
         persistence.raise_horizon(second)
         persistence.trim(100)
-        play.backend.engine._tail._restart()  # as a process that has not read it before
+        play = Play(persistence)  # a process that has not read it before
 
         failed = play.apply()
         play.call("cancel")
