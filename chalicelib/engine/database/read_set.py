@@ -129,18 +129,22 @@ class ReadSet:
                 return True
         return False
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether of some rows no more than their keys or some fields were read."""
+        return bool(self._parts) or any(index < 0 for index in self._spans)
+
     def grazed_by(self, keys_by_index: Mapping[int, Sequence[bytes]]) -> bool:
-        """Tell whether one of many keys lies where no more than a part of the rows was read."""
+        """Tell whether one of many keys lies where no more than a part of the rows was read.
+
+        They are in order.
+        """
+        if any(part.holds_any(keys_by_index) for part in self._parts.values()):
+            return True
         members = [index for index in self._spans if index < 0]
         return any(
-            part.holds((index, key))
-            for part in self._parts.values()
-            for index in part._spans  # noqa: SLF001 - of this class
-            for key in keys_by_index.get(index, ())
-        ) or any(
-            self.holds((index, key))
+            self._holds_one_of(index, keys_by_index.get(members_of(index), ()))
             for index in members
-            for key in keys_by_index.get(members_of(index), ())
         )
 
     def intervals(self) -> tuple[Interval, ...]:

@@ -5,7 +5,7 @@ taken together as a block, blocks as a larger one, and so on. A block knows the 
 entries touched, in order: one search tells that none of them lies in what was read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Final
@@ -56,7 +56,9 @@ class Stretch:
 
     def grazes(self, reads: ReadSet) -> bool:
         """Whether rows were written of which ``reads``, that it does not touch, knows a part."""
-        return any(reads.grazed_by(part.keys_by_index) for part in self._parts)
+        return reads.is_partial and any(
+            reads.grazed_by(_in_order(part)) for part in self._parts
+        )
 
 
 class Written:
@@ -140,6 +142,12 @@ class _Level:
         first = -(-base // self.size)
         del self.blocks[: first - self.first]
         self.first = first
+
+
+def _in_order(part: Entry | Block) -> Mapping[int, Sequence[bytes]]:
+    if isinstance(part, Block):
+        return part.keys_by_index
+    return {index: sorted(keys) for index, keys in part.keys_by_index.items()}
 
 
 def _first_touching(parts: Sequence[Entry | Block], reads: ReadSet) -> Entry | None:

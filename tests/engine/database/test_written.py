@@ -35,12 +35,14 @@ KEYS = [stored_key(key) for key in (b"a", b"b", b"b\x00", b"c", LONG, LONG + b"x
 keys = st.sampled_from(KEYS)
 index_keys = st.tuples(st.sampled_from([INDEX, INDEX + 1]), keys)
 rows = st.lists(index_keys, max_size=2).map(tuple)
-writes = st.builds(Write, st.just(1), st.just(b""), st.none(), st.none(), rows, rows)
+images = st.none() | st.sampled_from([b'{"a":1}', b'{"a":2}', b'{"a":1,"b":1}'])
+writes = st.builds(Write, st.just(16), st.just(bytes(16)), images, images, rows, rows)
 requests = st.none() | st.builds(Request, st.just("s"), st.integers(1, 3))
 commits = st.tuples(st.lists(writes, max_size=2), requests)
 indexes = st.sampled_from([INDEX, INDEX + 1, members_of(INDEX)])
-intervals = st.builds(Interval, indexes, keys, st.none() | keys)
-points = st.one_of(index_keys, st.just(Request("s", 2).key)).map(point)
+fields = st.sampled_from([(), ("a",), ("_id", "b")])
+intervals = st.builds(Interval, indexes, keys, st.none() | keys, fields)
+points = st.builds(point, index_keys, fields) | st.just(point(Request("s", 2).key))
 read_sets = st.lists(intervals | points, max_size=4).map(ReadSet)
 
 
@@ -63,6 +65,18 @@ def log_of(some: Sequence[tuple[list[Write], Request | None]], length: int) -> l
         done, request = some[position // 5 % len(some)] if position % 5 == 0 else ([], None)
         found.append(entry(position, *done, *quiet.writes, request=request))
     return found
+
+
+def grazes(one: Entry, reads: ReadSet) -> bool:
+    """Whether it wrote where some fields were read, or no more than the keys."""
+    partly = [i for i in reads.intervals() if i.fields]
+    counted = [
+        Interval(members_of(i.index), i.low, i.high)
+        for i in reads.intervals()
+        if i.index < 0 and not i.fields
+    ]
+    rows = [Interval(i.index, i.low, i.high) for i in partly]
+    return ReadSet([*rows, *counted]).touched_by(one)
 
 
 def first_of(entries: Sequence[Entry], reads: ReadSet) -> Entry | None:
@@ -95,9 +109,10 @@ def test_finds_the_entry_that_looking_at_each_would_find(
     until = data.draw(st.integers(since, start + length))
     reads = data.draw(read_sets)
 
-    found = written.stretch(ts(since), ts(until)).first_touching(reads)
+    stretch = written.stretch(ts(since), ts(until))
 
-    assert found == first_of(log[since:until], reads)
+    assert stretch.first_touching(reads) == first_of(log[since:until], reads)
+    assert stretch.grazes(reads) == any(grazes(one, reads) for one in log[since:until])
 
 
 @settings(max_examples=200)
@@ -108,7 +123,8 @@ def test_many_keys_are_held_if_one_of_them_is(
     one = entry(1, *(write for done, _ in some for write in done), request=Request("s", 2))
     found = {index: sorted(keys) for index, keys in one.keys_by_index.items()}
 
-    assert reads.holds_any(found) == reads.touched_by(one)
+    whole = ReadSet(Interval(i.index, i.low, i.high) for i in reads.intervals())
+    assert reads.holds_any(found) == whole.touched_by(one)
 
 
 @pytest.mark.parametrize("many", [100, 3000, 19_000])
