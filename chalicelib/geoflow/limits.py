@@ -301,6 +301,9 @@ MAX_AUDITED_CHARS: Final = 2000
 AUDIT_KEPT_MS: Final = 400 * 24 * 3600 * 1000
 """How long events are kept, in milliseconds: a year, and time to look back at it."""
 
+MAX_OPENED_MINUTES: Final = 60
+"""How long an admin may see what is others' until the next reason is due, in minutes."""
+
 MAX_MOMENT_MS: Final = 8.64e15
 """Latest time that the audit is asked for, in milliseconds since the Unix epoch.
 

@@ -20,6 +20,7 @@ from chalicelib.geoflow import (
     invitations,
     logs,
     members,
+    oversight,
     portable,
     schedules,
     users,
@@ -197,6 +198,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _on("POST", f"{_WORK}/logs", logs.append, WORKERS_SCOPE),
     _on("POST", f"{_WORK}/complete", workers.complete, WORKERS_SCOPE),
     _on("POST", f"{_WORK}/fail", workers.fail, WORKERS_SCOPE),
+
+    _on("POST", "/api/oversight/open", oversight.open, "audit:read"),
+    _on("POST", "/api/oversight/close", oversight.close, "audit:read"),
 
     _on("GET", "/api/audit", audit.by_time, "audit:read"),
     _on("GET", "/api/audit/actors", audit.by_actor, "audit:read"),

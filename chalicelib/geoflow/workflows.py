@@ -35,6 +35,7 @@ from chalicelib.geoflow.schema import (
     WorkflowMember,
     WorkflowStatus,
     caller,
+    oversees,
     relation_to,
     require_permission,
 )
@@ -47,7 +48,7 @@ def list_(ctx: QueryCtx) -> list[Workflow]:
     me = _reader(ctx)
     if me is None:
         return []
-    if me.role == "admin":
+    if oversees(me):
         return ctx.db.unrestricted.query(Workflow).order("desc").take(MAX_LISTED)
     seen = ctx.db.unrestricted.query(WorkflowMember.by_user.eq(me.id)).order("desc")
     return _shared(ctx, seen.take(MAX_LISTED))
@@ -70,7 +71,7 @@ def search(ctx: QueryCtx, text: str, pagination_opts: PaginationOptions) -> Page
     if me is None:
         return Page(page=[], is_done=True, continue_cursor="")
     db, pagination_opts = ctx.db.unrestricted, _bounded(pagination_opts)
-    if me.role == "admin":
+    if oversees(me):
         every = db.query(Workflow).order("desc")
         return every.filter(lambda one: _matches(one, text)).paginate(pagination_opts)
     seen = db.query(WorkflowMember.by_user.eq(me.id)).order("desc")

@@ -20,6 +20,7 @@ from chalicelib.geoflow import (
     invitations,
     logs,
     members,
+    oversight,
     schedules,
     users,
     versions,
@@ -28,6 +29,7 @@ from chalicelib.geoflow import (
 )
 from chalicelib.geoflow.model.permissions import (
     MATRIX,
+    OVERSIGHT,
     ROLES,
     SCOPES,
     Permission,
@@ -54,7 +56,14 @@ class Scene(msgspec.Struct):
     workflow: Id[Workflow]
 
 
-def scene(permission: Permission, role: Role, relation: Relation, **claims: Any) -> Scene:
+def scene(
+    permission: Permission,
+    role: Role,
+    relation: Relation,
+    *,
+    opened: bool = True,
+    **claims: Any,
+) -> Scene:
     backend = TestBackend("chalicelib.geoflow")
     sam, alice = backend.as_user("sam"), backend.as_user("alice")
     sam_id, alice_id = sam.mutation(users.ensure), alice.mutation(users.ensure)
@@ -68,6 +77,8 @@ def scene(permission: Permission, role: Role, relation: Relation, **claims: Any)
         for name, prepare in _PREPARATIONS.get(permission.partition(".")[0], {}).items()
     }
     backend.system.mutation(users.grant_role, sam_id, role)
+    if role == "admin" and opened:
+        sam.mutation(oversight.open, "a test")
     setting_up.who = backend.as_user("sam", **claims)
     return setting_up
 
@@ -274,6 +285,7 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
         lambda s: s.who.query(audit.by_actor, None, _PAGE),
         lambda s: s.who.query(audit.by_document, "any", _PAGE),
         lambda s: s.who.mutation(audit.inspect, s.workflow, "ticket 7"),
+        lambda s: s.who.mutation(oversight.open, "ticket 7"),
     ),
 }
 """By permission: what is tried. It succeeds if the matrix says so, and is refused if not."""
@@ -299,6 +311,22 @@ def test_each_operation_is_for_whom_the_matrix_says(
         done = is_done(attempt, s)
 
         assert done is is_allowed(permission, role, relation)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("permission", ATTEMPTS)
+def test_an_admin_who_has_not_said_why_does_what_an_editor_does_and_manages_accounts(
+    permission: Permission, relation: Relation
+) -> None:
+    wanted = is_allowed(permission, "admin", relation) and (
+        permission in OVERSIGHT or is_allowed(permission, "editor", relation)
+    )
+    for attempt in ATTEMPTS[permission]:
+        s = scene(permission, "admin", relation, opened=False)
+
+        done = is_done(attempt, s)
+
+        assert done is wanted
 
 
 @pytest.mark.parametrize("permission", ATTEMPTS)
@@ -330,6 +358,7 @@ def test_an_api_key_does_what_its_scopes_say_and_no_more(permission: Permission)
                     permission,
                     "admin",
                     "owner",
+                    opened=True,
                     **{SCOPES_CLAIM: scopes},
                 ),
             )

@@ -20,7 +20,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.functions.http_messages import Response
 from chalicelib.engine.log import ORIGIN
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import api_keys, audit, users, workers, workflows
+from chalicelib.geoflow import api_keys, audit, oversight, users, workers, workflows
 from chalicelib.geoflow.api_keys import NewApiKey
 from chalicelib.geoflow.limits import MAX_KEYS_PER_USER
 from chalicelib.geoflow.model.permissions import has_scope
@@ -53,6 +53,7 @@ def refusal(response: Response) -> tuple[int, str, str]:
 def admin(backend: TestBackend, name: str = "root") -> Client:
     client = backend.as_user(name)
     backend.system.mutation(users.grant_role, client.mutation(users.ensure), "admin")
+    client.mutation(oversight.open, "a test")
     return client
 
 

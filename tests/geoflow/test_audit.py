@@ -21,8 +21,10 @@ from chalicelib.engine.server import PaginationOptions
 from chalicelib.geoflow import (
     accesses,
     audit,
+    audit_pen,
     credentials,
     executions,
+    oversight,
     portable,
     users,
     workflows,
@@ -40,6 +42,7 @@ PAGE = PaginationOptions(num_items=100, cursor=None)
 def admin(backend: TestBackend) -> Client:
     root = backend.as_user("root")
     backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+    root.mutation(oversight.open, "a test")
     return root
 
 
@@ -123,7 +126,7 @@ class TestEvents:
     def test_of_large_entries_are_written_in_several_steps(
         self, backend: TestBackend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(audit, "AUDITED_AT_ONCE", 3)
+        monkeypatch.setattr(audit_pen, "AUDITED_AT_ONCE", 3)
         ann = backend.as_user("ann")
         owner = ann.mutation(users.ensure)
         with backend.db() as db:

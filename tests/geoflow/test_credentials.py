@@ -19,7 +19,7 @@ from chalicelib.engine.errors import (
     ValidationFailed,
 )
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import credentials, keys, users
+from chalicelib.geoflow import credentials, keys, oversight, users
 from chalicelib.geoflow.limits import MAX_CREDENTIALS_PER_USER, MAX_SECRET_CHARS
 from chalicelib.geoflow.schema import Credential, SensitiveAccess
 from testing import Client, TestBackend
@@ -37,6 +37,7 @@ def backend() -> TestBackend:
 def admin(backend: TestBackend) -> Client:
     root = backend.as_user("root")
     backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+    root.mutation(oversight.open, "a test")
     return root
 
 

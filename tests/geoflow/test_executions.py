@@ -15,7 +15,7 @@ from chalicelib.engine.errors import (
     ValidationFailed,
 )
 from chalicelib.engine.server import PaginationOptions
-from chalicelib.geoflow import executions, users, workers, workflows
+from chalicelib.geoflow import executions, oversight, users, workers, workflows
 from chalicelib.geoflow.schema import SCOPES_CLAIM, Execution, ExecutionStatus
 from testing import Client, TestBackend
 from tests.geoflow.drawings import nodes
@@ -159,6 +159,7 @@ class TestCancel:
         alice, bob = backend.as_user("alice"), backend.as_user("bob")
         root = backend.as_user("root")
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        root.mutation(oversight.open, "a test")
         workflow = alice.mutation(workflows.create, name="LIDAR")
         run = alice.mutation(executions.start, workflow)
 
@@ -188,6 +189,7 @@ class TestListOfMine:
     def test_has_everything_for_admins(self, backend: TestBackend) -> None:
         alice, root = backend.as_user("alice"), backend.as_user("root")
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        root.mutation(oversight.open, "a test")
         workflow = alice.mutation(workflows.create, "l")
         runs = [alice.mutation(executions.start, workflow) for _ in range(2)]
         alice.mutation(executions.cancel, runs[0])
@@ -274,6 +276,7 @@ class TestList:
     def test_shows_the_owner_what_an_admin_ran(self, backend: TestBackend) -> None:
         alice, root = backend.as_user("alice"), backend.as_user("root")
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        root.mutation(oversight.open, "a test")
         workflow = alice.mutation(workflows.create, "LIDAR")
 
         run = root.mutation(executions.start, workflow)

@@ -58,6 +58,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/workers/claim": {"workerId": "w1"},
     "POST /api/workers/executions/{executionId}/give-back": {"workerId": "w1"},
     "POST /api/audit/documents/{document}/inspect": {"reason": "a test"},
+    "POST /api/oversight/open": {"reason": "a test"},
     "POST /api/workers/executions/{executionId}/renew": {"workerId": "w1"},
     "POST /api/workers/executions/{executionId}/progress": {
         "workerId": "w1",

@@ -183,6 +183,7 @@ def use(stage: Stage, credential: str, webhook: str) -> None:
     stage.internal("keys:reseal")
     me = stage.run("mutation", "users:ensure", "root")
     stage.internal("users:grantRole", userId=me, role="admin")
+    stage.run("mutation", "oversight:open", "root", reason="a test")
     stage.internal("audit:follow")
     events = stage.run("query", "audit:byTime", "root", paginationOpts=page)
     kinds = {event["operation"] for event in events["page"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.engine.errors import FunctionNotFound, Unauthenticated
-from chalicelib.geoflow import api_keys, users, workflows
+from chalicelib.geoflow import api_keys, oversight, users, workflows
 from chalicelib.geoflow.schema import Preferences
 from testing import TestBackend
 
@@ -130,6 +130,7 @@ class TestRoles:
         alice, root = backend.as_user("alice"), backend.as_user("root")
         workflow = alice.mutation(workflows.create, name="LIDAR")
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        root.mutation(oversight.open, "a test")
 
         root.mutation(workflows.update, workflow, name="Lidar")
 
@@ -140,6 +141,7 @@ class TestRoles:
         workflow = alice.mutation(workflows.create, name="LIDAR")
         root_id = root.mutation(users.ensure)
         backend.system.mutation(users.grant_role, root_id, "admin")
+        root.mutation(oversight.open, "a test")
         watch = root.watch(workflows.get, workflow)
 
         backend.system.mutation(users.grant_role, root_id, "editor")

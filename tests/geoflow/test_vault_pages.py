@@ -51,4 +51,4 @@ def test_the_pages_show_what_is_true(
 
 
 def test_the_pages_have_their_examples() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6

@@ -27,6 +27,7 @@ from chalicelib.geoflow import (
     file_facts,
     files,
     keys,
+    oversight,
     users,
     webhooks,
     workers,
@@ -71,6 +72,7 @@ def receiver() -> Iterator[Receiver]:
 def admin(backend: TestBackend) -> Client:
     root = backend.as_user("root")
     backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+    root.mutation(oversight.open, "a test")
     return root
 
 
@@ -613,6 +615,7 @@ class TestASecretThatGoesAlong:
     def test_is_not_sent_elsewhere_by_an_admin(self, backend: TestBackend) -> None:
         alice, root = backend.as_user("alice"), backend.as_user("root")
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        root.mutation(oversight.open, "a test")
         secret = alice.action(credentials.create, "chat", "bot", "hush")
         made = alice.action(
             webhooks.create, "c", "http://127.0.0.1:9999/a", ["workflow.failed"], secret

@@ -17,7 +17,7 @@ from chalicelib.engine.errors import (
     ValidationFailed,
 )
 from chalicelib.engine.server import Id
-from chalicelib.geoflow import executions, users, workers, workflows
+from chalicelib.geoflow import executions, oversight, users, workers, workflows
 from chalicelib.geoflow.limits import LEASE_MS, MAX_LOSSES, RECLAIM_S
 from chalicelib.geoflow.schema import Execution, Worker
 from testing import Client, TestBackend
@@ -170,6 +170,7 @@ class TestWhoMayBeAWorker:
     def test_an_admin(self, backend: TestBackend, alice: Client) -> None:
         root = backend.as_user("root")
         backend.system.mutation(users.grant_role, root.mutation(users.ensure), "admin")
+        root.mutation(oversight.open, "a test")
         run = start(alice)
 
         given = root.mutation(workers.claim, "w1")

@@ -93,6 +93,21 @@ MATRIX: Final[Mapping[Permission, tuple[frozenset[Relation], ...]]] = MappingPro
 """By permission, for each of :data:`ROLES`: what one must be to the document."""
 
 
+OVERSIGHT: Final[frozenset[Permission]] = frozenset(
+    {"users.read", "users.change", "users.grant", "audit.read"}
+)
+"""What admins do at any time: manage accounts, and see who did what.
+
+Whatever else the matrix allows them beyond what an editor may, they do for a while for which
+they have said why (``oversight.py``).
+"""
+
+
+def is_within_oversight(permission: Permission, relation: Relation) -> bool:
+    """Tell whether an admin may do that without having said why."""
+    return permission in OVERSIGHT or is_allowed(permission, "editor", relation)
+
+
 def is_allowed(permission: Permission, role: Role, relation: Relation) -> bool:
     """Tell whether the matrix lets an account of ``role`` do it to such a document."""
     return relation in MATRIX[permission][ROLES.index(role)]

@@ -8,7 +8,7 @@ from chalicelib.engine.server import Document, PolicyCtx
 from chalicelib.geoflow.schema.fields import Message
 from chalicelib.geoflow.schema.users import is_permitted
 
-AccessKind = Literal["secret.use", "export", "download", "admin.read"]
+AccessKind = Literal["secret.use", "export", "download", "admin.read", "admin.open"]
 
 
 class SensitiveAccess(Document, table="sensitiveAccesses", undone=False):

@@ -8,7 +8,14 @@ from chalicelib.engine.server import Document, PolicyCtx, index, indexed
 from chalicelib.geoflow.schema.users import is_permitted
 
 AuditOperation = Literal[
-    "insert", "update", "remove", "secret.use", "export", "download", "admin.read"
+    "insert",
+    "update",
+    "remove",
+    "secret.use",
+    "export",
+    "download",
+    "admin.read",
+    "admin.open",
 ]
 AuditVia = Literal["user", "nobody", "admin key", "system"]
 """Who called: somebody signed in or not, who runs the deployment, or a job of the backend."""

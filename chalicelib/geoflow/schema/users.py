@@ -20,6 +20,7 @@ from chalicelib.geoflow.model.permissions import (
     Role,
     has_scope,
     is_allowed,
+    is_within_oversight,
     scope_of,
 )
 from chalicelib.geoflow.schema.fields import Key, Name, Url
@@ -42,6 +43,8 @@ class User(Document, table="users"):
     """Somebody who has signed in and done something at least once.
 
     ``verified_email`` is the same as ``email`` if the provider vouches for it, in lower case.
+    ``opened_until``: an admin has said why they see what is others', until then (ms since the
+    Unix epoch); a job makes it null when it is over.
     """
 
     token_identifier: str = indexed()
@@ -51,6 +54,7 @@ class User(Document, table="users"):
     avatar: Url | None = None
     role: Role = indexed(default="editor")
     preferences: Preferences
+    opened_until: float | None = None
     by_token = index(token_identifier)
     by_role = index(role)
     by_verified_email = index(verified_email)
@@ -103,7 +107,11 @@ def is_permitted(ctx: PolicyCtx, permission: Permission, relation: Relation) -> 
     if is_allowed(permission, "viewer", relation):
         return True  # whatever the role: then it is not looked up
     me = _user_of(ctx, identity)
-    return is_allowed(permission, "editor" if me is None else me.role, relation)
+    if me is None or me.role != "admin":
+        return is_allowed(permission, "editor" if me is None else me.role, relation)
+    return is_allowed(permission, "admin", relation) and (
+        is_within_oversight(permission, relation) or oversees(me)
+    )
 
 
 def require_permission(ctx: PolicyCtx, permission: Permission, relation: Relation) -> None:
@@ -119,6 +127,11 @@ def require_permission(ctx: PolicyCtx, permission: Permission, relation: Relatio
     if not _is_in_scope(identity, permission):
         scope = scope_of(permission)
         raise Forbidden(f"this API key lacks the scope {scope}", scope=scope)
+    if role_of(ctx) == "admin" and is_allowed(permission, "admin", relation):
+        raise Forbidden(
+            "say first why you do this to what is another's: oversight:open",
+            permission=permission,
+        )
     raise Forbidden(
         f"you may not do this: {permission} is not for an account that is {role_of(ctx)}"
         f" and {_RELATION[relation]}",
@@ -135,6 +148,11 @@ def role_of(ctx: PolicyCtx) -> Role:
 def is_admin(ctx: PolicyCtx) -> bool:
     """Tell whether the caller has the role of an admin."""
     return role_of(ctx) == "admin"
+
+
+def oversees(user: User) -> bool:
+    """Tell whether somebody sees what is others' now: an admin who has said why."""
+    return user.role == "admin" and user.opened_until is not None
 
 
 _RELATION: Final = {
