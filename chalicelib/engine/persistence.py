@@ -234,7 +234,7 @@ class Pipelined(Persistence, Protocol):
         ...
 
     def under_way(self) -> tuple[Entry, ...]:
-        """The entries that have a position and are not durable yet, in order.
+        """The entries that have a position and are not durable yet, in order, none left out.
 
         One that is missing here was refused, or is in the tail that is read afterwards.
         """

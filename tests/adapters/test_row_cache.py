@@ -185,7 +185,7 @@ def test_reads_are_those_of_the_file_after_any_writes(
         write = drop(key) if image is None else put(key, image)
         log.append(entry(position, write))
 
-        assert log.get(INDEX, key) == log._get_of_file(INDEX, key)
+        assert log.get(INDEX, key) == log._rows._get_of_file(INDEX, key)
         for reverse in (False, True):
             known = log.scan(ALL, reverse=reverse, limit=2)
-            assert known == log._scan_file(ALL, reverse=reverse, limit=2)
+            assert known == log._rows._scan_file(ALL, reverse=reverse, limit=2)

@@ -175,7 +175,7 @@ class TestGroups:
     def test_old_entries_are_read_from_the_file(
         self, log: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("chalicelib.adapters.sqlite.writer.KEPT_ENTRIES", 3)
+        monkeypatch.setattr("chalicelib.adapters.sqlite.recent.KEPT_ENTRIES", 3)
         entries = [entry(n, put(b"k", b"%d" % n)) for n in range(1, 11)]
         for item in entries:
             log.append(item)

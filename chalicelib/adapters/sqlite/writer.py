@@ -5,14 +5,15 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
-from itertools import chain
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
 from chalicelib.adapters.sqlite.files import typed
+from chalicelib.adapters.sqlite.pending import Answered, Pending
+from chalicelib.adapters.sqlite.recent import Recent
 from chalicelib.adapters.sqlite.row_cache import RowCache
+from chalicelib.adapters.sqlite.statements import put_entries, put_rows
 from chalicelib.adapters.sqlite.tombstones import Tombstones
 from chalicelib.engine.errors import (
     BelowHorizon,
@@ -31,78 +32,14 @@ GROUP_ENTRIES: Final = 512
 GROUP_BYTES: Final = 8 << 20
 """A group is closed when its entries reach this, in encoded bytes."""
 
-KEPT_ENTRIES: Final = 20_000
-"""Most entries near the head that are kept in memory for readers of the tail."""
-
-KEPT_BYTES: Final = 64 << 20
-"""Those entries weigh no more than this, in bytes of memory."""
-
-_PUT_ENTRIES: Final = "INSERT INTO log VALUES {}"
-
-_PUT_ROWS: Final = """
-INSERT INTO rows VALUES {} ON CONFLICT (idx, key) DO UPDATE
-SET ts = excluded.ts, id = excluded.id, image = excluded.image WHERE excluded.ts > rows.ts
-"""
-
-_MOST_AT_ONCE: Final = 256
-_STEP: Final = 16
-"""How many rows one statement writes: as many as are left; from so many on, of them.
-
-Each statement lets other threads run, and then waits for them; each number of rows is a
-statement that is kept prepared. The first number times five columns stays far below the 32,766
-values that a statement may have.
-"""
-
 _logger = logging.getLogger(__name__)
-
-Answered = Callable[[], Entry | None]
-"""Waits until an append is decided and durable; then what ``append`` returns or raises."""
-
-
-class _Pending:
-    """An entry that has a position and is not yet durable; who waits for it has a gate here."""
-
-    __slots__ = ("_gate", "_gates", "_lock", "data", "entry", "error")
-
-    def __init__(self, entry: Entry, data: bytes, gate: Callable[[], Gate]) -> None:
-        self.entry, self.data = entry, data
-        self.error: EngineError | None = None
-        self._gate, self._lock = gate, Lock()
-        self._gates: list[Gate] | None = []
-
-    def end(self, error: EngineError | None = None) -> None:
-        """Let all who wait go on: the entry is durable, or could not be written."""
-        with self._lock:
-            gates, self._gates, self.error = self._gates or (), None, error
-        for gate in gates:
-            gate.open()
-
-    def settled(self) -> None:
-        """Return once the entry is durable; raise if it could not be written."""
-        with self._lock:
-            gate = self._gate() if self._gates is not None else None
-            if self._gates is not None and gate is not None:
-                self._gates.append(gate)
-        if gate is not None:
-            gate.wait()
-        if self.error is not None:
-            raise self.error
-
-    def won(self) -> None:
-        """Answer its own appender."""
-        self.settled()
-
-    def lost(self) -> Entry:
-        """Answer an appender that came second."""
-        self.settled()
-        return self.entry
 
 
 class Writer:
     """The head of the log: decides who gets a position, and writes in groups.
 
-    ``head`` and ``recent`` hold only what is durable. They are read without the lock: an
-    entry is in ``recent`` before ``head`` shows it.
+    ``head`` and ``recent`` hold only what is durable, ``under_way`` what follows. They are
+    read without the lock: an entry is in ``recent`` before ``head`` shows it.
 
     The rows of an entry are there before ``head`` shows it, since one transaction writes both.
     A query that saw some of them, and then looked for entries after its snapshot, would find
@@ -116,18 +53,18 @@ class Writer:
     ) -> None:
         self.head = self.applied = self.committing = self.in_cache = marks.applied
         self.horizon = marks.horizon
-        self.recent: dict[int, Entry] = {}
+        self.recent = Recent()
+        self.under_way: tuple[Entry, ...] = ()
+        """The entries that have a position and are not durable yet, in order."""
         self.on_commit: Callable[[int], None] | None = None
         self._connection = connection
         self._tombstones = Tombstones(time.monotonic(), marks.applied)
         self._gate = gate
         self.cache = RowCache()
-        self._sizes: dict[int, int] = {}
-        self._kept_bytes = 0
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._lock = Lock()
         self._file = Lock()
-        self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
+        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._closed = False
         self._unsettled = False
         self._thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -155,14 +92,10 @@ class Writer:
                 raise StorageUnavailable("the store was closed")
             if entry.ts != self.head + len(self._pending) + 1:
                 raise AssertionError("an entry was put beyond the end of the log")
-            mine = self._pending[entry.ts] = _Pending(entry, data, self._gate)
+            mine = self._pending[entry.ts] = Pending(entry, data, self._gate)
+            self.under_way = (*self.under_way, entry)
             self._queue.put(mine)
         return mine.won
-
-    def under_way(self) -> tuple[Entry, ...]:
-        """The entries that have a position and are not durable yet, in order."""
-        with self._lock:
-            return tuple(pending.entry for pending in self._pending.values())
 
     def settle(self, ts: int) -> None:
         """Return when the entry under way at ``ts`` is durable, or has failed."""
@@ -196,7 +129,7 @@ class Writer:
         """Write the rows of entries, each if the row there is older."""
         rows = newest_rows(entries)
         try:
-            self._transact(lambda connection: _put_rows(connection, rows))
+            self._transact(lambda connection: put_rows(connection, rows))
         finally:
             self.cache.forget(rows)
 
@@ -262,7 +195,7 @@ class Writer:
             if stop:
                 return
 
-    def _gather(self, first: _Pending) -> tuple[list[_Pending], bool]:
+    def _gather(self, first: Pending) -> tuple[list[Pending], bool]:
         group, size = [first], len(first.data)
         while len(group) < GROUP_ENTRIES and size < GROUP_BYTES:
             try:
@@ -275,7 +208,7 @@ class Writer:
             size += len(following.data)
         return group, False
 
-    def _commit(self, group: Sequence[_Pending]) -> None:
+    def _commit(self, group: Sequence[Pending]) -> None:
         try:
             rows = newest_rows([pending.entry for pending in group])
             self.committing = group[-1].entry.ts
@@ -291,26 +224,28 @@ class Writer:
     def _write(
         self,
         connection: sqlite3.Connection,
-        group: Sequence[_Pending],
+        group: Sequence[Pending],
         rows: Sequence[Row],
     ) -> None:
-        _put(connection, _PUT_ENTRIES, [(put.entry.ts, put.data) for put in group])
-        _put_rows(connection, rows)
+        put_entries(connection, [(put.entry.ts, put.data) for put in group])
+        put_rows(connection, rows)
         connection.execute("UPDATE marks SET applied = ?", (group[-1].entry.ts,))
         until = self._tombstones.ripe(time.monotonic(), self.head)
         if until is not None:
             self._tombstones.drop(connection, until)
 
-    def _publish(self, group: Sequence[_Pending], rows: Sequence[Row]) -> None:
+    def _publish(self, group: Sequence[Pending], rows: Sequence[Row]) -> None:
         last = group[-1].entry.ts
         # Before the head moves: who sees it there reads rows that are at least as new.
         self.in_cache = last
         self.cache.written(rows)
         with self._lock:
             for pending in group:
-                self._keep(pending)
+                self.recent.keep(pending.entry)
                 del self._pending[pending.entry.ts]
             self.head = self.applied = last
+            # Afterwards: who misses an entry here, and looks at the head then, finds it there.
+            self.under_way = self.under_way[len(group) :]
         for pending in group:
             pending.end()
         if self.on_commit is not None:
@@ -320,17 +255,7 @@ class Writer:
                 # The entries are durable and answered: a broken hook must not stop the log.
                 _logger.exception("the hook that is called after commits failed")
 
-    def _keep(self, pending: _Pending) -> None:
-        ts = pending.entry.ts
-        self.recent[ts] = pending.entry
-        weight = self._sizes[ts] = pending.entry.weight
-        self._kept_bytes += weight
-        while len(self._sizes) > KEPT_ENTRIES or self._kept_bytes > KEPT_BYTES:
-            oldest = next(iter(self._sizes))
-            self._kept_bytes -= self._sizes.pop(oldest)
-            del self.recent[oldest]
-
-    def _fail(self, group: Sequence[_Pending], error: EngineError) -> None:
+    def _fail(self, group: Sequence[Pending], error: EngineError) -> None:
         """Refuse ``group``, and all that was submitted behind it: their place is gone.
 
         Readers have seen nothing of it: SQLite shows them the frames of a commit when they are
@@ -340,6 +265,7 @@ class Writer:
         with self._lock:
             behind = list(self._pending.values())[len(group) :]
             self._pending.clear()
+            self.under_way = ()
             kept_stop = self._drain()
         for pending in group:
             pending.end(error)
@@ -364,30 +290,3 @@ class Writer:
         """
         if ts < self.horizon:
             raise BelowHorizon(f"the log is kept from {self.horizon} on, not {ts}")
-
-
-def _put_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    _put(connection, _PUT_ROWS, [_columns(row) for row in rows])
-
-
-def _columns(row: Row) -> tuple[int, bytes, int, bytes, bytes | None]:
-    return row.index, row.key, row.ts, row.id, row.image
-
-
-def _put(
-    connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]
-) -> None:
-    """Run an INSERT with many rows at once."""
-    at = 0
-    while at < len(rows):
-        left = min(len(rows) - at, _MOST_AT_ONCE)
-        size = left if left < _STEP else left // _STEP * _STEP
-        columns = list(chain.from_iterable(rows[at : at + size]))
-        connection.execute(_statement(statement, size, len(rows[at])), columns)
-        at += size
-
-
-@lru_cache
-def _statement(statement: str, size: int, width: int) -> str:
-    one = f"({', '.join('?' * width)})"
-    return statement.format(", ".join([one] * size))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chalicelib.engine.database.tail import LogTail, Overlay, View, laid_over
+from chalicelib.engine.database.overlay import Overlay
+from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Pipelined
 
@@ -32,12 +33,12 @@ class Ahead:
         self._pipeline, self._tail = pipeline, tail
         self._laid: _Laid | None = None
 
-    def look(self) -> tuple[View, list[Entry]]:
+    def look(self) -> tuple[View, tuple[Entry, ...]]:
         """Read the log to its end, and what follows it."""
         under_way = self._pipeline.under_way()
         # Read afterwards: what is no longer under way is in the tail, or has failed.
         head = self._tail.refresh()
-        return head, [entry for entry in under_way if entry.ts > head.ts]
+        return head, those_after(under_way, head.ts)
 
     def view(self) -> View:
         """The newest view, in which everything under way has happened."""
@@ -54,7 +55,7 @@ class Ahead:
         return self.still_holds(read, *self.look(), durable=True)
 
     def still_holds(
-        self, read: View, head: View, ahead: Sequence[Entry], *, durable: bool = False
+        self, read: View, head: View, ahead: tuple[Entry, ...], *, durable: bool = False
     ) -> bool:
         """Tell whether what was under way in a view is still there, or durable by now.
 
@@ -65,7 +66,7 @@ class Ahead:
         if read.ts <= head.ts:
             found = self._tail.since(read.ts - 1, read.ts)
         else:
-            found = [] if durable else [e for e in ahead if e.ts == read.ts]
+            found = () if durable else those_after(ahead, read.ts - 1)[:1]
         return found is not None and [e.transaction for e in found] == [
             read.last.transaction
         ]
@@ -81,9 +82,15 @@ class Ahead:
                 overlay, new = laid.overlay, ahead[known + 1 :]
         first = laid.first if laid is not None and overlay is laid.overlay else ahead[0].ts
         if new:
-            overlay = laid_over(overlay, new)
+            overlay = overlay.with_entries(new)
             self._laid = _Laid(first, ahead[-1], overlay)
         return overlay
+
+
+def those_after(entries: tuple[Entry, ...], ts: int) -> tuple[Entry, ...]:
+    """Those of consecutive entries that come after ``ts``."""
+    passed = ts + 1 - entries[0].ts if entries else 0
+    return entries[passed:] if passed > 0 else entries
 
 
 class Speculative(View):

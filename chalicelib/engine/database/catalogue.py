@@ -120,6 +120,7 @@ class Catalogue(msgspec.Struct, frozen=True, array_like=True, dict=True):
         """Table names by number."""
         return {table.number: name for name, table in self.tables.items()}
 
+    @cached_property
     def table_of(self) -> Callable[[str], str | None]:
         """How ids are judged: a function to the table of a text, or None if it is no id."""
         names = self.names

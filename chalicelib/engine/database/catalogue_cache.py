@@ -11,6 +11,7 @@ from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail
 
 _EMPTY = Catalogue()
+_INDEX = CATALOGUE_KEY[0]
 
 
 class CatalogueCache:
@@ -26,20 +27,18 @@ class CatalogueCache:
         It is read without being pinned: every run has its key in the read set, so that a
         run with the wrong one is found out like any other torn read.
         """
-        index, key = CATALOGUE_KEY
-        if snapshot.view.settled < snapshot.ts and key in snapshot.view.overlay.get(
-            index, ()
-        ):
+        view = snapshot.view
+        if view.settled < view.ts and view.overlay.get(CATALOGUE_KEY) is not None:
             # It may yet fail: of no use to others.
             return _read(snapshot)
-        ts = snapshot.view.settled
+        ts = view.settled
         with self._lock:
             if self._from <= ts <= self._until:
                 return self._held
             until = self._until
         if 0 <= until < ts:
             entries = self._tail.since(until, ts)
-            if entries is not None and not any(index in e.keys_by_index for e in entries):
+            if entries is not None and not any(_INDEX in e.keys_by_index for e in entries):
                 with self._lock:
                     if self._until == until:
                         self._until = ts

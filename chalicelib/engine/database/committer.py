@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.database.ahead import Ahead
+from chalicelib.engine.database.ahead import Ahead, those_after
 from chalicelib.engine.database.read_set import ReadSet
 from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.errors import EngineError, OutcomeUnknown
@@ -141,7 +141,7 @@ class Committer:
                 if not ahead.still_holds(read, head, under_way):
                     raise Conflicted("what was read has not been written")
                 later = self._tail.since(read.ts, head.ts) if read.ts < head.ts else ()
-                behind = [entry for entry in under_way if entry.ts > read.ts]
+                behind = those_after(under_way, read.ts)
                 if later is None or read_set.touched_by_any((*later, *behind)):
                     raise Conflicted("overtaken by an entry of the tail, or under way")
                 entry = draft((under_way[-1].ts if under_way else head.ts) + 1)

@@ -1,7 +1,6 @@
 """The order of rows by their whole keys, where long ones are stored cut."""
 
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.engine.database.catalogue import IndexDefinition, full_key
@@ -20,15 +19,29 @@ def in_full_order(
     reverse: bool,
 ) -> Iterator[Keyed]:
     """Sort rows that share a cut prefix by their whole keys, and keep those within bounds."""
+    alike: list[Row] = []
+    for row in rows:
+        if alike and not _share_prefix(alike[0], row):
+            yield from _by_whole_keys(alike, index, bounds, reverse=reverse)
+            alike.clear()
+        if len(row.key) == CUT_KEY_BYTES:
+            alike.append(row)
+        else:
+            yield row.key, row
+    yield from _by_whole_keys(alike, index, bounds, reverse=reverse)
+
+
+def _by_whole_keys(
+    rows: Sequence[Row],
+    index: IndexDefinition,
+    bounds: tuple[bytes, bytes | None],
+    *,
+    reverse: bool,
+) -> list[Keyed]:
     low, high = bounds
-    for shared, group in groupby(rows, key=_cut_prefix):
-        if shared is None:
-            yield from ((row.key, row) for row in group)
-            continue
-        whole = [(full_key(index, row.id, _fields(row)), row) for row in group]
-        for key, row in sorted(whole, key=_first, reverse=reverse):
-            if low <= key and (high is None or key < high):
-                yield key, row
+    whole = [(full_key(index, row.id, _fields(row)), row) for row in rows]
+    whole.sort(key=_first, reverse=reverse)
+    return [kept for kept in whole if low <= kept[0] and (high is None or kept[0] < high)]
 
 
 def _fields(row: Row) -> Mapping[str, Any]:
@@ -36,8 +49,10 @@ def _fields(row: Row) -> Mapping[str, Any]:
     return document  # type: ignore[no-any-return]  # an image is an object
 
 
-def _cut_prefix(row: Row) -> bytes | None:
-    return row.key[:MAX_KEY_BYTES] if len(row.key) == CUT_KEY_BYTES else None
+def _share_prefix(cut: Row, row: Row) -> bool:
+    return (
+        len(row.key) == CUT_KEY_BYTES and row.key[:MAX_KEY_BYTES] == cut.key[:MAX_KEY_BYTES]
+    )
 
 
 def _first(pair: Keyed) -> bytes:

@@ -5,7 +5,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from chalicelib.engine.database.tail import LogTail, Overlay, View
+from chalicelib.engine.database.overlay import Overlay
+from chalicelib.engine.database.read_set import point
+from chalicelib.engine.database.tail import LogTail, View
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import Entry, IndexKey, Row
 from chalicelib.engine.persistence import Interval, Page
@@ -21,7 +23,7 @@ class Slice(msgspec.Struct, frozen=True):
     """Consecutive rows of a range read, and the part of the interval that they cover."""
 
     interval: Interval
-    rows: list[Row]
+    rows: Sequence[Row]
 
 
 class Rows(Protocol):
@@ -49,7 +51,7 @@ class Snapshot:
     ) -> None:
         self._rows, self._tail, self.view = rows, tail, view
         self._pinned = pinned
-        self._undone: Overlay = {}
+        self._undone: dict[int, dict[bytes, Row]] = {}
         self._undone_to = view.ts
 
     @property
@@ -60,14 +62,13 @@ class Snapshot:
     def get(self, key: IndexKey) -> Row | None:
         """Read one row."""
         index, stored = key
-        held = None if self._pinned else self.view.overlay.get(index, {}).get(stored)
-        if held is not None:
-            return held if held.image is not None else None
-        row = self._rows.get(index, stored)
-        if not self._pinned:
-            return row
-        overlay = self._patch(index)
-        row = overlay.get(stored, row)
+        if self._pinned:
+            row = self._rows.get(index, stored)
+            row = self._patch(point(key)).get(stored, row)
+        else:
+            row = self.view.overlay.get(key)
+            if row is None:
+                return self._rows.get(index, stored)
         return row if row is not None and row.image is not None else None
 
     def remembered(self, key: IndexKey) -> Row | None:
@@ -116,22 +117,20 @@ class Snapshot:
             covered = interval
             if page.resume is not None:
                 covered, interval = _cut(interval, page.resume, reverse=reverse)
-            rows = _laid_over(
-                page.rows, self._patch(interval.index), covered, reverse=reverse
-            )
+            rows = _laid_over(page.rows, self._patch(covered), reverse=reverse)
             yield Slice(covered, rows)
             if page.resume is None:
                 return
             size = min(size * 2, LAST_PAGE_ROWS)
 
-    def _patch(self, index: int) -> dict[bytes, Row]:
-        """What to lay over rows that were read before this call."""
-        overlay = self.view.overlay.get(index, {})
-        if not self._pinned:
-            return overlay
-        self._undo_later_entries()
-        undone = self._undone.get(index)
-        return overlay | undone if undone else overlay
+    def _patch(self, interval: Interval) -> dict[bytes, Row]:
+        """What to lay over rows of an interval that were read before this call."""
+        patch = self.view.overlay.within(interval)
+        if self._pinned:
+            self._undo_later_entries()
+            undone = self._undone.get(interval.index, {})
+            patch |= {key: row for key, row in undone.items() if interval.holds(key)}
+        return patch
 
     def _undo_later_entries(self) -> None:
         """Take in entries that were committed after the snapshot.
@@ -149,14 +148,14 @@ class Snapshot:
         self._undone_to = head
 
 
-def _undo(entry: Entry, overlay: Overlay, undone: Overlay) -> None:
+def _undo(entry: Entry, overlay: Overlay, undone: dict[int, dict[bytes, Row]]) -> None:
     """Note the state before ``entry`` of each key whose state at the snapshot is not known."""
     if entry.request is not None:
         index, key = entry.request.key
         undone.setdefault(index, {}).setdefault(key, Row(index, key, 0, b"", None))
     for write in entry.writes:
         for index, key in (*write.removed, *write.added):
-            if key in overlay.get(index, {}):
+            if overlay.get((index, key)) is not None:
                 continue
             image = write.before if (index, key) in write.removed else None
             undone.setdefault(index, {}).setdefault(
@@ -171,12 +170,11 @@ def _cut(interval: Interval, at: bytes, *, reverse: bool) -> tuple[Interval, Int
 
 
 def _laid_over(
-    page: tuple[Row, ...], patch: dict[bytes, Row], covered: Interval, *, reverse: bool
-) -> list[Row]:
-    changed = {key: row for key, row in patch.items() if covered.holds(key)}
-    if not changed:
-        return list(page)
-    merged = {row.key: row for row in page} | changed
+    page: Sequence[Row], patch: dict[bytes, Row], *, reverse: bool
+) -> Sequence[Row]:
+    if not patch:
+        return page
+    merged = {row.key: row for row in page} | patch
     return [
         merged[key]
         for key in sorted(merged, reverse=reverse)

@@ -5,9 +5,10 @@ from functools import cached_property
 from threading import Lock
 from typing import Final
 
+from chalicelib.engine.database.overlay import Overlay
 from chalicelib.engine.database.written import Stretch, Written
 from chalicelib.engine.errors import BelowHorizon
-from chalicelib.engine.log import Entry, Row
+from chalicelib.engine.log import Entry
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import Clock
 
@@ -33,9 +34,6 @@ STALE_HEAD_MS: Final = 15 * 60 * 1000.0
 Below the horizon "no entry is there" means nothing, and the horizon is at least 24 hours old
 (docs/design.md 2): a process that slept longer than that would commit into the past.
 """
-
-Overlay = dict[int, dict[bytes, Row]]
-"""For each index, the newest row of each key that the tail wrote."""
 
 
 class View:
@@ -64,21 +62,12 @@ class View:
         known = before.ts - self.applied if before is not None else 0
         # Of the same beginning, or rows that are applied by now would stay for ever.
         if before is None or before.applied != self.applied or known > len(self.entries):
-            return laid_over({}, self.entries)
-        return laid_over(before.overlay, self.entries[known:])
+            return Overlay().with_entries(self.entries)
+        return before.overlay.with_entries(self.entries[known:])
 
     def laid(self) -> "View | None":
         """The newest view whose overlay is known: this one, or one before it."""
         return self if "overlay" in self.__dict__ else self._before
-
-
-def laid_over(overlay: Overlay, entries: Sequence[Entry]) -> Overlay:
-    """Another overlay with the rows of ``entries`` on top: earlier views keep theirs."""
-    fresh: Overlay = {}
-    for entry in entries:
-        for row in entry.rows:
-            fresh.setdefault(row.index, {})[row.key] = row
-    return overlay | {i: overlay.get(i, {}) | rows for i, rows in fresh.items()}
 
 
 class LogTail:

@@ -1,6 +1,6 @@
 """One run's reads and writes: a snapshot with the run's own writes laid over it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -31,7 +31,7 @@ class Transaction:
 
     def __init__(self, snapshot: Snapshot, catalogue: Catalogue) -> None:
         self.snapshot, self.catalogue = snapshot, catalogue
-        self.table_of: Final = catalogue.table_of()
+        self.table_of: Final = catalogue.table_of
         self.read_set = ReadSet()
         self.read_set.add_key(CATALOGUE_KEY)
         self.usage = Usage()
@@ -41,6 +41,7 @@ class Transaction:
         self._images: dict[DocumentKey, bytes | None] = {}
         self._looked_up: set[DocumentKey] = set()
         self._undo: list[Callable[[], object]] | None = None
+        self._written: tuple[Write, ...] | None = None
 
     def answer_row(self, key: IndexKey) -> Row | None:
         """Read the row of an answered request, which joins the read set."""
@@ -128,6 +129,7 @@ class Transaction:
         for index, key in pending.added:
             self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
         pending.after, pending.added = image, added
+        self._written = None
         for index, key in added:
             self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, image)
 
@@ -154,11 +156,13 @@ class Transaction:
 
     def writes(self) -> tuple[Write, ...]:
         """What to commit; documents made and deleted again are left out."""
-        return tuple(
-            Write(number, internal, p.before, p.after, p.removed, p.added)
-            for (number, internal), p in self._pending.items()
-            if p.before is not None or p.after is not None
-        )
+        if self._written is None:
+            self._written = tuple(
+                Write(number, internal, p.before, p.after, p.removed, p.added)
+                for (number, internal), p in self._pending.items()
+                if p.before is not None or p.after is not None
+            )
+        return self._written
 
     def _first_write(self, table: TableDefinition, internal: bytes) -> _Pending:
         before = self._read(table, internal)
@@ -175,6 +179,7 @@ class Transaction:
         for index, key in (*pending.removed, *pending.added):
             self._own[index].pop(key, None)
         del self._pending[document]
+        self._written = None
 
     def _read(
         self, table: TableDefinition, internal: bytes, fields: tuple[str, ...] = ()
@@ -193,7 +198,9 @@ class Transaction:
             self._looked_up.add(document)
         return self._images[document]
 
-    def _with_own(self, rows: list[Row], covered: Interval, *, reverse: bool) -> list[Row]:
+    def _with_own(
+        self, rows: Sequence[Row], covered: Interval, *, reverse: bool
+    ) -> Sequence[Row]:
         own = self._own.get(covered.index)
         if not own:
             return rows

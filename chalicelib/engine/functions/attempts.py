@@ -69,6 +69,7 @@ class Attempts:
         files: FileAccess,
     ) -> None:
         self._registry, self._persistence, self._tail = registry, persistence, tail
+        self._is_far = not persistence.applies_at_once
         self._clock, self._ids, self._cursors = clock, ids, cursors
         self._files = files
         self.live: Live = Unwatched()
@@ -104,7 +105,7 @@ class Attempts:
         with a ``ticket`` that was used up.
         """
         transaction = self.begin(view, pinned=pinned, rows=rows)
-        if request is not None and rows is None:
+        if self._is_far and request is not None and rows is None:
             known = transaction.catalogue
             rows = foresee(self._persistence, view, known, request, call.arguments)
             if rows is not None:

@@ -1,6 +1,7 @@
 """What a function is given: its capabilities are the type of its ``ctx``."""
 
 from collections.abc import Callable
+from functools import cached_property
 from random import Random  # noqa: TID251 - the type only
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -140,11 +141,7 @@ class QueryCtx(PolicyCtx):
 
 
 class MutationCtx(QueryCtx):
-    """The context of a mutation: it reads and writes, all or nothing.
-
-    Attributes:
-        scheduler: Calls for later, which are scheduled if the mutation commits.
-    """
+    """The context of a mutation: it reads and writes, all or nothing."""
 
     db: Writer
 
@@ -155,12 +152,17 @@ class MutationCtx(QueryCtx):
         determinism: Determinism,
         log: Log,
         call: Callable[..., Any],
-        scheduler: Scheduler,
+        make_scheduler: Callable[[], Scheduler],
         files: FileAccess = FileAccess(),  # noqa: B008 - frozen
         addresses: Addresses = Addresses(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(auth, db, determinism, log, call, files, addresses)
-        self.db, self.scheduler = db, scheduler
+        self.db, self._make_scheduler = db, make_scheduler
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Calls for later, which are scheduled if the mutation commits."""
+        return self._make_scheduler()
 
     @property
     def history(self) -> History:

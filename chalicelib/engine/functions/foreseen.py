@@ -51,10 +51,8 @@ def foresee(
     They are read at some moment after the rows held everything that ``view`` does not: like
     any other row, they may be newer than it, which the commit finds out.
     """
-    if persistence.applies_at_once:
-        return None  # nothing is far away
     wanted = [request.key, *_documents(catalogue, arguments)]
-    keys = [key for key in wanted if key[1] not in view.overlay.get(key[0], ())]
+    keys = [key for key in wanted if view.overlay.get(key) is None]
     if len(keys) <= 1:
         return None
     found: Sequence[Row | None] = persistence.get_all(keys)

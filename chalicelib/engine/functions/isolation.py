@@ -64,17 +64,17 @@ class _Door:
         self._port = port
 
     def __getattr__(self, name: str) -> Any:
-        port = self._port
-        if not callable(getattr(port, name)):
-            return getattr(port, name)
+        method = getattr(self._port, name)
+        if not callable(method):
+            return method
 
         def pass_through(*args: Any, **kwargs: Any) -> Any:
             run = _here.get()
             if run is None:
-                return getattr(port, name)(*args, **kwargs)
+                return method(*args, **kwargs)
             _here.set(None)
             try:
-                return getattr(port, name)(*args, **kwargs)
+                return method(*args, **kwargs)
             finally:
                 _here.set(run)
 

@@ -205,11 +205,9 @@ class Mutations:
             return False
         if run.error is not None or (limit is not None and len(run.value or b"") > limit):
             return self._ripe(run, view)
-        writes = run.transaction.writes()
-        if not writes:
+        if not run.transaction.writes():
             return self._ripe(run, view)
         draft = self._draft(waiting.call, waiting.name, run)
-        draft = msgspec.structs.replace(draft, writes=writes)
         try:
             landing = self._committer.begin(view, run.transaction.read_set, Draft(draft))
             return self._written(waiting.call, run, landing) is not None or None
@@ -246,11 +244,9 @@ class Mutations:
     ) -> Finish | None:
         """Run at ``view`` and begin to commit; None if the reads were overtaken."""
         run = self._run(call, request, view, limit=limit)
-        writes = run.transaction.writes() if run.error is None else ()
-        if not writes:
+        if run.error is not None or not run.transaction.writes():
             return lambda: self._unwritten(call, run, view)
         draft = self._draft(call, request, run)
-        draft = msgspec.structs.replace(draft, writes=writes)
         try:
             landing = self._committer.begin(view, run.transaction.read_set, Draft(draft))
         except Conflicted:
@@ -310,7 +306,7 @@ class Mutations:
             request=request,
             result=run.value if run is not None else None,
             log_lines=run.log_lines if run is not None else (),
-            writes=(),
+            writes=run.transaction.writes() if run is not None else (),
             origin=call.known_origin,
         )
 

@@ -1,5 +1,6 @@
 """What the functions of one transaction share: the one that was called and those it calls."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -57,7 +58,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
                 self.determinism,
                 self.log,
                 self._call,
-                self._scheduler(writer),
+                partial(self._scheduler, writer),
                 self.files,
                 self.registry.addresses,
             )

@@ -6,17 +6,19 @@ import pytest
 from typing_extensions import override
 
 from chalicelib.adapters.memory.persistence import MemoryPersistence
+from chalicelib.engine.database.overlay import Overlay
 from chalicelib.engine.database.tail import (
     LONG_TAIL_ENTRIES,
     STALE_HEAD_MS,
     LogTail,
-    laid_over,
 )
 from chalicelib.engine.errors import BelowHorizon
 from chalicelib.engine.log import ORIGIN
-from chalicelib.engine.persistence import Marks, Tail
+from chalicelib.engine.persistence import Interval, Marks, Tail
 from tests.backend import VirtualClock
 from tests.conformance.entries import INDEX, drop, entry, put, ts
+
+ALL = Interval(INDEX, b"", None)
 
 
 class Counting(MemoryPersistence):
@@ -228,9 +230,9 @@ def test_the_overlay_has_the_newest_state_of_each_key(
     storage.append(entry(2, put(b"a", b"2")))
     storage.append(entry(3, drop(b"b", number=2)))
 
-    overlay = tail.refresh().overlay[INDEX]
+    found = tail.refresh().overlay.within(ALL)
 
-    assert {key: row.image for key, row in overlay.items()} == {b"a": b"2", b"b": None}
+    assert {key: row.image for key, row in found.items()} == {b"a": b"2", b"b": None}
 
 
 def test_a_report_that_begins_where_the_log_was_trimmed_is_taken_as_far_as_it_is_kept() -> (
@@ -261,10 +263,10 @@ def test_what_a_view_lays_over_the_rows_is_what_its_entries_leave(
             tail.applied(ts(2))
         views.append(tail.view())
         if position % 2:
-            assert views[-1].overlay  # every other one is built upon
+            assert views[-1].overlay.within(ALL)  # every other one is built upon
 
-    assert [view.overlay for view in views] == [
-        laid_over({}, view.entries) for view in views
+    assert [view.overlay.within(ALL) for view in views] == [
+        Overlay().with_entries(view.entries).within(ALL) for view in views
     ]
     assert [len(view.entries) for view in views] == [1, 2, 3, 4, 3, 4, 5]
 
