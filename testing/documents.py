@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chalicelib.engine.database.access import Access
 from chalicelib.engine.database.catalogue_cache import CatalogueCache
 from chalicelib.engine.database.committer import Committer, Draft
-from chalicelib.engine.database.documents import Access, Writer
+from chalicelib.engine.database.documents import Writer
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail

@@ -205,6 +205,8 @@ def _name_of(validator: str) -> str:
 
 
 def _field(document: Mapping[str, Any], path: str) -> Any:
+    if "." not in path:
+        return document.get(path, MISSING)
     found: Any = document
     for name in path.split("."):
         # What JSON holds is a dict, which is told faster than any other mapping.

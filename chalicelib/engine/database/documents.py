@@ -1,23 +1,28 @@
 """``ctx.db``: typed documents over a transaction, under their row policies."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
+from functools import partial
 from typing import Any, Self, TypeVar, overload
 
 import msgspec
 
-from chalicelib.engine.database.catalogue import IndexDefinition, TableDefinition
-from chalicelib.engine.database.pages import Pages
+from chalicelib.engine.database.access import (
+    Access,
+    Place,
+    created_ms,
+    decoded,
+    is_builtin,
+    plan_of,
+)
 from chalicelib.engine.database.projection import projection
-from chalicelib.engine.database.query import Query, RangePlan, Target
+from chalicelib.engine.database.query import Query, Target
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.errors import (
     Forbidden,
-    IndexNotReady,
-    IndexUnknown,
     InvalidId,
     NotFound,
-    TableUnknown,
 )
 from chalicelib.engine.schema import (
     Document,
@@ -30,41 +35,10 @@ from chalicelib.engine.schema import (
     may_write,
     table_name,
 )
-from chalicelib.engine.values.ids import creation_us, decode_id, encode_id
+from chalicelib.engine.values.ids import decode_id, encode_id
 
 D = TypeVar("D", bound=Document)
 S = TypeVar("S", bound=Struct)
-
-_US_PER_MS = 1000
-
-
-class Access(msgspec.Struct, frozen=True):
-    """What every reader of one run shares.
-
-    ``policy_ctx`` is what row policies are asked with; None: the run is under no policy.
-    ``system`` reaches the tables of the engine, and only those.
-    """
-
-    transaction: Transaction
-    tables: Mapping[str, TableSchema]
-    new_internal: Callable[[], bytes]
-    pages: Pages
-    policy_ctx: Any = None
-    system: bool = False
-
-    def table(self, document: type[Document]) -> TableDefinition:
-        """Find how the table of a document class is stored."""
-        name = table_name(document)
-        found = self.transaction.catalogue.tables.get(name)
-        if is_builtin(name) != self.system:
-            where = "ctx.db.system" if is_builtin(name) else "ctx.db"
-            raise TableUnknown(f"{document.__name__} is read through {where}")
-        if found is None:
-            raise TableUnknown(
-                f"{document.__name__} belongs to no table that is served: is its module "
-                f"part of an app package?"
-            )
-        return found
 
 
 class Reader:
@@ -95,17 +69,14 @@ class Reader:
         Raises:
             QueryMisused: the document lacks a field of ``only``.
         """
-        schema, table, internal = self._locate(document_id)
-        part = None if only is None else projection(schema.document, only)
+        place = self._locate(document_id)
+        if only is None:
+            return self._read(place)
+        part = projection(place.schema.document, only)
         # A row policy looks at the document whole.
-        fields = part.fields if part is not None and self._access.policy_ctx is None else ()
-        image = self._access.transaction.get(table, internal, fields)
-        if image is None:
-            return None
-        found = _decoded(schema.document, table, internal, image)
-        if not self._visible(found):
-            return None
-        return found if part is None else part.of(found)
+        fields = part.fields if self._access.policy_ctx is None else ()
+        found = self._read(place, fields)
+        return None if found is None else part.of(found)
 
     def require(self, document_id: Id[D]) -> D:
         """Return the document.
@@ -113,28 +84,20 @@ class Reader:
         Raises:
             NotFound: there is none that the caller may see.
         """
-        found = self.get(document_id)
-        if found is None:
-            table = self._locate(document_id)[0].name
-            raise NotFound(f"no such document in {table}", id=document_id)
-        return found
+        return self._require(self._locate(document_id), document_id)  # type: ignore[return-value]  # as above
 
     def query(self, source: type[D] | IndexRange[D]) -> Query[D]:
         """Start reading a table, in order of creation, or a range of one of its indexes."""
-        plan, document = self._plan(source)
+        document = source if isinstance(source, type) else source.document
         table = self._access.table(document)
-
-        def decoded(internal: bytes, image: bytes) -> Any:
-            return _decoded(document, table, internal, image)
-
         visible = None if self._access.policy_ctx is None else self._visible
         return Query(
             Target(
                 self._access.transaction,
                 table,
                 table_name(document),
-                plan,
-                decoded,
+                plan_of(source, table),
+                partial(decoded, document, table),
                 visible,
                 self._access.pages,
                 document,
@@ -150,24 +113,27 @@ class Reader:
         known: Any = text
         return known if number == self._access.table(document).number else None
 
-    def _plan(self, source: Any) -> tuple[RangePlan, type[Document]]:
-        if isinstance(source, type):
-            return RangePlan(None, (), None, None), source
-        document: type[Document] = source.document
-        plan_of = source.eq_values, source.lower, source.upper
-        if source.index_name == "by_creation_time":
-            return RangePlan(None, *plan_of), document
-        index = self._access.table(document).indexes.get(source.index_name)
-        return RangePlan(_usable(source, index), *plan_of), document
-
-    def _locate(self, document_id: str) -> tuple[TableSchema, TableDefinition, bytes]:
+    def _locate(self, document_id: str) -> Place:
         number, internal = decode_id(document_id)
         catalogue = self._access.transaction.catalogue
         name = catalogue.names.get(number, "")
         schema = self._access.tables.get(name)
         if schema is not None and is_builtin(name) == self._access.system:
-            return schema, catalogue.tables[name], internal
+            return Place(schema, catalogue.tables[name], internal)
         raise InvalidId(f"the id {document_id!r} belongs to no table of this deployment")
+
+    def _read(self, place: Place, fields: tuple[str, ...] = ()) -> Document | None:
+        image = self._access.transaction.get(place.table, place.internal, fields)
+        if image is None:
+            return None
+        found = place.decoded(image)
+        return found if self._visible(found) else None
+
+    def _require(self, place: Place, document_id: str) -> Document:
+        found = self._read(place)
+        if found is None:
+            raise NotFound(f"no such document in {place.schema.name}", id=document_id)
+        return found
 
     def _visible(self, document: Document) -> bool:
         ctx = self._access.policy_ctx
@@ -188,7 +154,7 @@ class Writer(Reader):
         table, internal = self._access.table(kind), self._access.new_internal()
         made: Any = encode_id(table.number, internal)
         image, read = codec_of(kind).written(
-            document, made, _created_ms(internal), self._access.transaction.table_of
+            document, made, created_ms(internal), self._access.transaction.table_of
         )
         self._check_write(read)
         self._access.transaction.insert(
@@ -204,12 +170,15 @@ class Writer(Reader):
         Raises:
             NotFound: there is no such document that the caller may see.
         """
-        draft = self.require(document_id)
+        place = self._locate(document_id)
+        before = self._require(place, document_id)
+        # A field is given another value, and no value is changed inside.
+        draft = copy(before)
         for name, value in fields.items():
             if name.startswith("_") or name not in draft.__struct_fields__:
                 raise AttributeError(f"{type(draft).__name__} has no field {name!r}")
             setattr(draft, name, value)
-        self._write(document_id, draft)
+        self._write(place, document_id, draft, before)
 
     @contextmanager
     def edit(self, document_id: "Id[D]") -> Iterator[D]:
@@ -220,9 +189,10 @@ class Writer(Reader):
         Raises:
             NotFound: there is no such document that the caller may see.
         """
-        draft = self.require(document_id)
+        place = self._locate(document_id)
+        draft: Any = self._require(place, document_id)
         yield draft
-        self._write(document_id, draft)
+        self._write(place, document_id, draft)
 
     def replace(self, document_id: "Id[D]", document: D) -> None:
         """Put another document in its place; id and creation time stay.
@@ -230,8 +200,8 @@ class Writer(Reader):
         Raises:
             NotFound: there is no such document that the caller may see.
         """
-        self.require(document_id)
-        self._write(document_id, document)
+        place = self._locate(document_id)
+        self._write(place, document_id, document, self._require(place, document_id))
 
     def delete(self, document_id: "Id[D]") -> None:
         """Remove the document.
@@ -239,24 +209,33 @@ class Writer(Reader):
         Raises:
             NotFound: there is no such document that the caller may see.
         """
-        self._check_write(self.require(document_id))
-        _, table, internal = self._locate(document_id)
-        self._access.transaction.put(table, internal, None, counted=not self._access.system)
+        place = self._locate(document_id)
+        self._check_write(self._require(place, document_id))
+        self._put(place, None)
 
-    def _write(self, document_id: str, document: Document) -> None:
-        schema, table, internal = self._locate(document_id)
-        image, read = codec_of(schema.document).written(
-            document, document_id, _created_ms(internal), self._access.transaction.table_of
+    def _write(
+        self,
+        place: Place,
+        document_id: str,
+        document: Document,
+        before: Document | None = None,
+    ) -> None:
+        """Put a document in the place of another; without ``before`` that is read anew."""
+        transaction = self._access.transaction
+        image, read = codec_of(place.schema.document).written(
+            document, document_id, created_ms(place.internal), transaction.table_of
         )
-        before = self._access.transaction.get(table, internal)
-        if image == before or before is None:
+        known = transaction.get(place.table, place.internal)
+        if image == known or known is None:
             return
         if self._access.policy_ctx is not None:
-            self._check_write(_decoded(schema.document, table, internal, before))
+            self._check_write(place.decoded(known) if before is None else before)
             self._check_write(read)
-        self._access.transaction.put(
-            table, internal, image, counted=not self._access.system
-        )
+        self._put(place, image)
+
+    def _put(self, place: Place, image: bytes | None) -> None:
+        counted = not self._access.system
+        self._access.transaction.put(place.table, place.internal, image, counted=counted)
 
     def _check_write(self, document: Document) -> None:
         ctx = self._access.policy_ctx
@@ -264,11 +243,6 @@ class Writer(Reader):
             raise Forbidden(
                 f"you may not change this document of {table_name(type(document))}"
             )
-
-
-def is_builtin(table: str) -> bool:
-    """Tell whether a table is the engine's own."""
-    return table.startswith("_")
 
 
 def system_writer(db: Writer) -> Writer:
@@ -298,30 +272,3 @@ def insert_twin(db: Writer, document_id: str, twin: D) -> "Id[D]":
     internal = decode_id(document_id)[1]
     access = msgspec.structs.replace(db._access, new_internal=lambda: internal)  # noqa: SLF001 - a part of the same module
     return Writer(access).insert(twin)
-
-
-def _usable(source: IndexRange[Any], index: IndexDefinition | None) -> IndexDefinition:
-    """Return the index that a range is of, if it holds all that the code means by it."""
-    where = f"index {source.index_name} of {table_name(source.document)}"
-    if index is None or index.fields != source.fields[:-1]:
-        raise IndexUnknown(
-            f"{where} is not in the schema that is served as this code knows it: a newer"
-            f" deployment has dropped or changed it, or this code's was not deployed yet"
-        )
-    if index.state != "ready":
-        raise IndexNotReady(
-            f"{where} is being built: it can be queried when that is complete"
-        )
-    return index
-
-
-def _decoded(
-    document: type[Document], table: TableDefinition, internal: bytes, image: bytes
-) -> Document:
-    document_id = encode_id(table.number, internal)
-    decoded: Document = codec_of(document).decode(image, document_id, _created_ms(internal))
-    return decoded
-
-
-def _created_ms(internal: bytes) -> float:
-    return creation_us(internal) / _US_PER_MS

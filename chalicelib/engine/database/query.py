@@ -198,10 +198,10 @@ class Query(Generic[D]):
             document = target.decoded(row.id, image)
             seen = target.visible is None or target.visible(document)
             before = usage.bytes_read
-            shown = seen and all(holds(document) for holds in target.first)
+            shown = seen and _passes(document, target.first)
             if target.of is not None and shown:
                 document = target.of(document)
-            shown = shown and all(holds(document) for holds in self._filters)
+            shown = shown and _passes(document, self._filters)
             # What filters read for it counts, too. Not what a policy read: it tells of others.
             size = len(image) + usage.bytes_read - before
             yield Read(key, size, document if shown else None, not seen)
@@ -223,3 +223,7 @@ class Query(Generic[D]):
     def _index_id(self) -> int:
         index = self._target.plan.index
         return index.id if index else self._target.table.by_id
+
+
+def _passes(document: D, filters: tuple[Callable[[D], bool], ...]) -> bool:
+    return not filters or all(holds(document) for holds in filters)

@@ -112,20 +112,18 @@ class LogTail:
         if self._known.base == 0:
             self._restart()
         while True:
-            with self._lock:
-                head = self._known.end
-            read_ms = self._clock.now_ms()
+            known_view, read_ms = self._view, self._clock.now_ms()
+            head = self._end() if known_view is None else known_view.ts
             try:
                 found = self._persistence.tail(head, PAGE_ENTRIES)
             except BelowHorizon:
                 self._restart()
                 continue
+            if not found.entries and known_view is not None:
+                self._read_ms = read_ms
+                if len(known_view.entries) <= LONG_TAIL_ENTRIES:
+                    return known_view
             with self._lock:
-                known_view = self._view
-                if not found.entries and known_view is not None and known_view.ts == head:
-                    self._read_ms = read_ms
-                    if len(known_view.entries) <= LONG_TAIL_ENTRIES:
-                        return known_view
                 self._extend(head, found.entries)
                 if found.more:
                     continue
@@ -202,6 +200,10 @@ class LogTail:
         with self._lock:
             self._applied = max(self._applied, min(ts, self._known.end))
             self._view = None
+
+    def _end(self) -> int:
+        with self._lock:
+            return self._known.end
 
     def _restart(self) -> None:
         marks = self._persistence.marks()

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.engine.database.documents import (
-    Writer,
-    is_builtin,
-    tables_of,
-    transaction_of,
-)
+from chalicelib.engine.database.access import is_builtin
+from chalicelib.engine.database.documents import Writer, tables_of, transaction_of
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.errors import UndoRefused
 from chalicelib.engine.schema import is_undone

@@ -64,17 +64,17 @@ class _Door:
         self._port = port
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-        if not callable(method):
-            return method
+        port = self._port
+        if not callable(getattr(port, name)):
+            return getattr(port, name)
 
         def pass_through(*args: Any, **kwargs: Any) -> Any:
             run = _here.get()
             if run is None:
-                return method(*args, **kwargs)
+                return getattr(port, name)(*args, **kwargs)
             _here.set(None)
             try:
-                return method(*args, **kwargs)
+                return getattr(port, name)(*args, **kwargs)
             finally:
                 _here.set(run)
 

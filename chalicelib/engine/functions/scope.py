@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.engine.database.documents import Access, Reader, Writer
+from chalicelib.engine.database.access import Access
+from chalicelib.engine.database.documents import Reader, Writer
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.transaction import Transaction
 from chalicelib.engine.functions.context import (

@@ -25,7 +25,7 @@ def float_bits(number: float) -> int:
     Raises:
         InvalidValue: It is an integer that float64 may not hold exactly.
     """
-    if type(number) is int:
+    if type(number) is int and not -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
         check_integer(number)
     bits: int = _UINT64.unpack(_FLOAT64.pack(number))[0]
     return bits ^ _ALL_BITS if bits & _SIGN_BIT else bits | _SIGN_BIT

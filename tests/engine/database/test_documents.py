@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from chalicelib.adapters.cursors import SivCursors
+from chalicelib.engine.database.access import Access
 from chalicelib.engine.database.catalogue import Catalogue, TableSpec, with_tables
-from chalicelib.engine.database.documents import Access, Writer
+from chalicelib.engine.database.documents import Writer
 from chalicelib.engine.database.pages import Pages
 from chalicelib.engine.database.snapshot import Snapshot
 from chalicelib.engine.database.tail import LogTail

@@ -4,7 +4,7 @@ from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
 COMMITTER = ENGINE + "database/committer.py"
 DEPLOYMENT = ENGINE + "database/deployment.py"
-DOCUMENTS = ENGINE + "database/documents.py"
+ACCESS = ENGINE + "database/access.py"
 HOUSEKEEPING = ENGINE + "database/housekeeping.py"
 STEPS = ENGINE + "database/schema_steps.py"
 DYNAMODB = "chalicelib/adapters/dynamodb/persistence.py"
@@ -70,7 +70,7 @@ UPKEEP = (
         "deploy",
         (
             Edit(
-                DOCUMENTS,
+                ACCESS,
                 '    if index.state != "ready":\n',
                 "    if False:\n",
             ),
