@@ -5,9 +5,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from hashlib import sha256
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -16,6 +13,7 @@ from chalicelib.adapters.cursors import SivCursors
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.adapters.telemetry import Telemetry
 from chalicelib.behaviour import addresses, behaviour_of
+from chalicelib.code_version import fingerprint
 from chalicelib.config import Settings, check_on_aws, from_environment
 from chalicelib.engine.auth import (
     Caller,
@@ -34,6 +32,7 @@ from chalicelib.engine.outside import Outside
 from chalicelib.engine.persistence import Persistence
 from chalicelib.engine.ports import (
     Clock,
+    CursorSeal,
     Gateway,
     Ids,
     JobQueue,
@@ -115,29 +114,21 @@ def assemble(
         addresses=addresses(settings),
     )
     machine = machine or Machine(SystemClock(), SystemIds())
-    clock, secret = machine.clock, _secret(settings)
+    secret = _secret(settings)
     telemetry = Telemetry(settings.stage, settings.log_level)
     providers = (*registry.auth_providers, *settings.auth_providers)
-    verifier = OidcVerifier(providers, now_ms=clock.now_ms)
+    verifier = OidcVerifier(providers, now_ms=machine.clock.now_ms)
     code_version = settings.code_version or fingerprint(settings.apps)
     backend = Backend(
         registry,
-        Ports(
-            persistence=stores.persistence,
-            sessions=stores.sessions,
-            subscriptions=stores.subscriptions,
+        _ports(
+            stores,
+            machine,
             gateway=gateway,
             jobs=jobs,
             wakes=wakes,
-            clock=clock,
-            ids=machine.ids,
-            gate=machine.gate,
             cursors=SivCursors(secret),
-            line=stores.line,
-            blobs=stores.blobs,
-            secrets=stores.secrets,
             outside=_outside(settings),
-            rates=stores.rates,
         ),
         behaviour=behaviour_of(settings, secret, code_version),
         verify=_authenticator(verifier, settings.admin_key or None),
@@ -152,6 +143,35 @@ def assemble(
         verifier=verifier,
         telemetry=telemetry,
         code_version=code_version,
+    )
+
+
+def _ports(
+    stores: Stores,
+    machine: Machine,
+    *,
+    gateway: Gateway,
+    jobs: JobQueue,
+    wakes: JobQueue | None,
+    cursors: CursorSeal,
+    outside: Outside,
+) -> Ports:
+    return Ports(
+        persistence=stores.persistence,
+        sessions=stores.sessions,
+        subscriptions=stores.subscriptions,
+        clock=machine.clock,
+        ids=machine.ids,
+        gate=machine.gate,
+        line=stores.line,
+        blobs=stores.blobs,
+        secrets=stores.secrets,
+        rates=stores.rates,
+        gateway=gateway,
+        jobs=jobs,
+        wakes=wakes,
+        cursors=cursors,
+        outside=outside,
     )
 
 
@@ -214,26 +234,6 @@ def _outside(settings: Settings) -> Outside:
     if settings.outside == "loopback":
         return HttpOutside(allowed=is_public_or_loopback, plain=True)
     return HttpOutside(allowed=is_public)
-
-
-def fingerprint(packages: tuple[str, ...]) -> str:
-    """A name for the code of the app packages: it changes when a file of theirs does."""
-    digest = sha256()
-    for package in packages:
-        for path in _files(package):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _files(package: str) -> Iterator[Path]:
-    """The files of a package, or the one of a module."""
-    spec = find_spec(package)
-    if spec is None:
-        return
-    if spec.submodule_search_locations is None and spec.has_location and spec.origin:
-        yield Path(spec.origin)
-    for location in spec.submodule_search_locations or ():
-        yield from sorted(Path(location).rglob("*.py"))
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.bootstrap import fingerprint
+from chalicelib.code_version import fingerprint
 
 
 class TestFingerprint:

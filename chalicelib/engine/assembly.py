@@ -33,6 +33,8 @@ from chalicelib.engine.ports import (
 from chalicelib.engine.queued import Job
 from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.secrets import SecretBox
+from chalicelib.engine.sync.actor import Actors
+from chalicelib.engine.sync.fanout import Fanout, HandOver
 from chalicelib.engine.sync.messages import Authenticate
 from chalicelib.engine.sync.overload import Allowance, Turnstile
 from chalicelib.engine.sync.reruns import Rerun, Reruns
@@ -146,6 +148,35 @@ def make_core(
         reruns=Reruns(reran),
         turnstile=Turnstile(behaviour.allowance, ports.clock),
     )
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The sessions of one backend: who runs them, and what wakes them."""
+
+    actors: Actors
+    fanout: Fanout
+
+
+def make_live(
+    ports: Ports, behaviour: Behaviour, core: Core, services: Services, hand_over: HandOver
+) -> Live:
+    """Join what runs sessions with what wakes them."""
+    store, index, clock = ports.sessions, ports.subscriptions, ports.clock
+    actors = Actors(
+        store, index, ports.gateway, clock=clock, ids=ports.ids, services=services
+    )
+    fanout = Fanout(
+        actors,
+        store,
+        index,
+        tail=core.tail,
+        committer=core.committer,
+        clock=clock,
+        hand_over=hand_over,
+        tick_ms=behaviour.tick_ms,
+    )
+    fanout.ahead = behaviour.ahead
+    return Live(actors, fanout)
 
 
 def make_services(

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chalicelib.engine.assembly import Behaviour, Ports, make_core, make_services
+from chalicelib.engine.assembly import (
+    Behaviour,
+    Ports,
+    make_core,
+    make_live,
+    make_services,
+)
 from chalicelib.engine.auth import Caller
 from chalicelib.engine.database.deployment import Progress
 from chalicelib.engine.database.usage import Statistics
@@ -40,9 +46,8 @@ from chalicelib.engine.queued import (
     WakeJob,
     decode_job,
 )
-from chalicelib.engine.sync.actor import CLOSE_AGAIN, Actors
+from chalicelib.engine.sync.actor import CLOSE_AGAIN
 from chalicelib.engine.sync.explain import Explainer
-from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import (
     Authenticate,
     FatalError,
@@ -74,7 +79,7 @@ class Backend:
         reran: Callable[[Rerun], None] = hear_nothing,
     ) -> None:
         self.registry, self.behaviour, self._ports = registry, behaviour, ports
-        clock, store, index = ports.clock, ports.sessions, ports.subscriptions
+        clock = ports.clock
         core = make_core(registry, ports, behaviour, Observer(report, observe), reran)
         self._sender = Sender(ports)
         self._tail, self._committer = core.tail, core.committer
@@ -100,8 +105,8 @@ class Backend:
         explainer = Explainer(
             self.runner,
             self._tail,
-            index=index,
-            sessions=store,
+            index=ports.subscriptions,
+            sessions=ports.sessions,
             reruns=self._reruns,
             clock=clock,
             counted=self.counted,
@@ -116,20 +121,8 @@ class Backend:
             start=self._sender.send,
             send_wake=self._sender.look,
         )
-        self._actors = Actors(
-            store, index, ports.gateway, clock=clock, ids=ports.ids, services=services
-        )
-        self._fanout = Fanout(
-            self._actors,
-            store,
-            index,
-            tail=self._tail,
-            committer=self._committer,
-            clock=clock,
-            hand_over=self._sender.wake,
-            tick_ms=behaviour.tick_ms,
-        )
-        self._fanout.ahead = behaviour.ahead
+        live = make_live(ports, behaviour, core, services, self._sender.wake)
+        self._actors, self._fanout = live.actors, live.fanout
         self._queued_actions = QueuedActions(
             self.runner, self._actions, self._actors, clock=clock, behaviour=behaviour
         )

@@ -34,6 +34,10 @@ Source: API Gateway's integration timeout of 29 s, less what a session's queries
 """
 
 
+HandOver = Callable[[tuple[str, ...], int], None]
+"""Has sessions woken for a commit by another invocation."""
+
+
 class Fanout:
     """What the commit log's stream and the tick set going."""
 
@@ -46,7 +50,7 @@ class Fanout:
         tail: LogTail,
         committer: Committer,
         clock: Clock,
-        hand_over: Callable[[tuple[str, ...], int], None],
+        hand_over: HandOver,
         tick_ms: float,
     ) -> None:
         self._actors, self._store, self._index = actors, store, index
