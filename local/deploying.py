@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from chalicelib.bootstrap import Deployment
-from chalicelib.engine.database.deployment import Progress, doing
+from chalicelib.engine.database.progress import Progress, doing
 
 WAIT_MS: Final = 10_000.0
 """How long a start waits for new indexes; a larger one is built while others are served."""

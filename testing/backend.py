@@ -18,7 +18,7 @@ from chalicelib.engine.auth import AdminIdentity, Caller, Identity
 from chalicelib.engine.backend import Backend, Behaviour, Ports
 from chalicelib.engine.database.documents import Writer
 from chalicelib.engine.errors import TokenRefused
-from chalicelib.engine.functions.files import Announced
+from chalicelib.engine.functions.announced import Announced
 from chalicelib.engine.functions.job_hints import SOON_MS
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.storage import FileAccess

@@ -11,7 +11,7 @@ from chalicelib.engine.assembly import (
     make_services,
 )
 from chalicelib.engine.auth import Caller
-from chalicelib.engine.database.deployment import Progress
+from chalicelib.engine.database.progress import Progress
 from chalicelib.engine.database.usage import Statistics
 from chalicelib.engine.deferred import QueuedActions, Sender
 from chalicelib.engine.errors import BadMessage, NotDeployed, Overloaded

@@ -26,7 +26,8 @@ from chalicelib.engine.functions.context import (
 )
 from chalicelib.engine.functions.crons import Crons
 from chalicelib.engine.functions.http_messages import Request, Response
-from chalicelib.engine.functions.http_router import Http, Rates
+from chalicelib.engine.functions.http_route import Rates
+from chalicelib.engine.functions.http_router import Http
 from chalicelib.engine.functions.registration import (
     action,
     internal_action,

@@ -7,8 +7,9 @@ import msgspec
 
 from chalicelib.engine.database.catalogue import TableSpec
 from chalicelib.engine.database.committer import Committer
-from chalicelib.engine.database.deployment import Deployment, Progress
+from chalicelib.engine.database.deployment import Deployment
 from chalicelib.engine.database.housekeeping import Housekeeper, Housework, Retention
+from chalicelib.engine.database.progress import Progress
 from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.persistence import Persistence

@@ -10,8 +10,8 @@ import msgspec
 
 from chalicelib.bootstrap import Deployment
 from chalicelib.engine.errors import EngineError, UploadRefused
+from chalicelib.engine.functions.announced import Announced
 from chalicelib.engine.functions.deliveries import MAX_WHOLE_BYTES, SAFE, Delivery, deliver
-from chalicelib.engine.functions.files import Announced
 from chalicelib.engine.functions.http_messages import Request as AppRequest
 from chalicelib.engine.functions.http_ranges import NotSatisfiable, Part, part_of
 from chalicelib.engine.schema import StoredFile, Unset

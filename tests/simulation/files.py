@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from chalicelib.engine.backend import Backend
 from chalicelib.engine.errors import AppError, EngineError
-from chalicelib.engine.functions.files import Announced
+from chalicelib.engine.functions.announced import Announced
 from tests.simulation.blobs import LATE_MS, Shelf
 from tests.simulation.platform import Platform
 

@@ -22,6 +22,7 @@ from chalicelib.engine.database.catalogue import (
     with_tables,
 )
 from chalicelib.engine.database.committer import Committer
+from chalicelib.engine.database.progress import Progress
 from chalicelib.engine.database.schema_state import (
     SchemaState,
     SchemaStates,
@@ -48,37 +49,6 @@ STALE_STEP_MS: Final = 50_000.0
 """Age of a task's last step from which the heartbeat goes on with it: its chain is broken."""
 
 _PAUSE_MS = 100.0
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a deployment is. ``refused`` names what is in its way; empty if nothing is."""
-
-    code_version: str
-    pending: bool
-    tasks: tuple[SchemaTask, ...]
-
-    @property
-    def open(self) -> list[SchemaTask]:
-        """The tasks that something waits for: dropped rows are nobody's concern."""
-        return [t for t in self.tasks if t.state == "open" and t.kind != "drop"]
-
-    @property
-    def state(self) -> str:
-        """One word for it: ``served``, ``checking``, ``building`` or ``refused``."""
-        if self.refused:
-            return "refused"
-        if self.pending:
-            return "checking"
-        return "building" if self.open else "served"
-
-    def lines(self) -> list[str]:
-        """What is being done, for people."""
-        return [doing(task) for task in self.tasks if task.state == "open"]
-
-    @property
-    def refused(self) -> str:
-        """Why the schema was refused, for people."""
-        return "\n".join(_refusal(task) for task in self.tasks if task.state == "refused")
 
 
 class Deployment:
@@ -292,24 +262,3 @@ def _ready(catalogue: Catalogue, task: SchemaTask) -> Catalogue:
     return msgspec.structs.replace(
         catalogue, tables={**catalogue.tables, task.table: changed}
     )
-
-
-def doing(task: SchemaTask) -> str:
-    """Say how far a task is, for people."""
-    index = f"index {task.index} of {task.table}"
-    what = {
-        "check": f"checking the documents of {task.table}",
-        "backfill": f"building {index}",
-        "drop": f"removing {index}",
-    }[task.kind]
-    of = f" of about {task.about:,}" if task.about is not None else ""
-    return f"{what}: {task.done:,}{of} {'rows' if task.kind == 'drop' else 'documents'}"
-
-
-def _refusal(task: SchemaTask) -> str:
-    what = (
-        f"{task.misfits} of {task.done} documents of table {task.table} do not satisfy the"
-        f" new schema; nothing was changed. Correct them, or let the schema allow them:"
-    )
-    told = [f"  {one.document}{one.path}: {one.reason}" for one in task.examples]
-    return "\n".join([what, *told])

@@ -5,7 +5,6 @@ they are all there. Whatever is interrupted leaves an announcement, by which the
 and deletes the bytes a day later. A deleted file leaves one, too, which is due at once.
 """
 
-import base64
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -17,24 +16,28 @@ import msgspec
 from chalicelib.engine.blobs import BlobFacts, BlobStore
 from chalicelib.engine.errors import (
     BlobMissing,
-    ContentLengthMismatch,
     EngineError,
     FilesNotConfigured,
-    InvalidContentType,
     InvalidUploadToken,
     NoUploadLinks,
     OutcomeUnknown,
-    Sha256Mismatch,
     UploadIncomplete,
 )
-from chalicelib.engine.functions.calls import Call
+from chalicelib.engine.functions.announced import (
+    Announced,
+    LinkedUpload,
+    Pledge,
+    check_type,
+    compare,
+    digest_text,
+)
 from chalicelib.engine.functions.deliveries import Ticket
-from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.functions.storage import (
     UPLOAD_PURPOSE,
     FileAccess,
 )
+from chalicelib.engine.functions.storage_calls import StorageCalls
 from chalicelib.engine.functions.tokens import sign, signed_content
 from chalicelib.engine.ports import Clock, Ids
 from chalicelib.engine.schema import Id, StoredFile
@@ -54,30 +57,6 @@ SWEEP_STEPS: Final = 20
 _FINISH_PURPOSE: Final = "finish"
 
 
-class Announced(msgspec.Struct, frozen=True):
-    """What whoever uploads has said of the file beforehand; None is not said."""
-
-    size: int | None = None
-    sha256: bytes | None = None
-    content_type: str | None = None
-
-
-class LinkedUpload(msgspec.Struct, frozen=True):
-    """How to upload a file straight into the store, and the token that then finishes it."""
-
-    url: str
-    headers: dict[str, str]
-    finish_token: str
-
-
-class _Pledge(msgspec.Struct, frozen=True, array_like=True):
-    """What the token of a linked upload holds."""
-
-    key: str
-    sha256: bytes
-    content_type: str | None
-
-
 class Files:
     """Uploads, downloads and deletes; the sweep that keeps the store clean."""
 
@@ -90,7 +69,7 @@ class Files:
         clock: Clock,
         ids: Ids,
     ) -> None:
-        self._runner, self._held, self._access = runner, blobs, access
+        self._calls, self._held, self._access = StorageCalls(runner), blobs, access
         self._clock, self._ids = clock, ids
 
     # -- uploads --------------------------------------------------------------------------
@@ -123,13 +102,13 @@ class Files:
             StorageUnavailable: nothing was stored; of :class:`OutcomeUnknown` alone that
                 cannot be said.
         """
-        _check_type(announced.content_type)
+        check_type(announced.content_type)
         key = self._new_key()
         self._blobs  # noqa: B018 - refused before anything is announced
-        self._mutate("begin", key=key)
+        self._calls.mutation("begin", key=key)
         try:
             facts = self._blobs.put(key, chunks, content_type=announced.content_type)
-            _compare(facts, announced)
+            compare(facts, announced)
             return self._finish(key, facts, announced.content_type)
         except OutcomeUnknown:
             raise  # it may be a file: the log knows, and so will the sweep
@@ -143,7 +122,7 @@ class Files:
         Raises:
             NoUploadLinks: the store makes no links.
         """
-        _check_type(announced.content_type)
+        check_type(announced.content_type)
         key, digest = self._new_key(), announced.sha256 or b""
         link = self._blobs.upload_link(
             key,
@@ -153,8 +132,8 @@ class Files:
         )
         if link is None:
             raise NoUploadLinks
-        self._mutate("begin", key=key)
-        pledge = msgspec.msgpack.encode(_Pledge(key, digest, announced.content_type))
+        self._calls.mutation("begin", key=key)
+        pledge = msgspec.msgpack.encode(Pledge(key, digest, announced.content_type))
         expires_ms = self._clock.now_ms() + FINISH_VALID_MS
         token = sign(self._access.secret, _FINISH_PURPOSE, pledge, expires_ms)
         return LinkedUpload(link.url, dict(link.headers), token)
@@ -176,13 +155,13 @@ class Files:
         now_ms = self._clock.now_ms()
         opened = signed_content(self._access.secret, _FINISH_PURPOSE, token, now_ms)
         try:
-            pledge = msgspec.msgpack.decode(opened, type=_Pledge)
+            pledge = msgspec.msgpack.decode(opened, type=Pledge)
         except msgspec.DecodeError:
             raise InvalidUploadToken from None
         facts = self._blobs.linked(pledge.key)
         if facts is None:
             raise UploadIncomplete
-        _compare(facts, Announced(sha256=pledge.sha256))
+        compare(facts, Announced(sha256=pledge.sha256))
         return self._finish(pledge.key, facts, pledge.content_type)
 
     # -- downloads ------------------------------------------------------------------------
@@ -199,11 +178,11 @@ class Files:
 
     def located(self, file: str) -> Any:
         """Return a file's document, and the key of its bytes; None if there is none."""
-        return self._query("locate", file=file)
+        return self._calls.query("locate", file=file)
 
     def find(self, key: str) -> StoredFile | None:
         """Return the file whose URL names ``key``; None if there is none."""
-        found: StoredFile | None = self._query("find", key=key)
+        found: StoredFile | None = self._calls.query("find", key=key)
         return found
 
     def read(self, key: str, first: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -256,7 +235,7 @@ class Files:
         Raises:
             NotFound: there is none.
         """
-        self._mutate("delete", file=file)
+        self._calls.mutation("delete", file=file)
 
     @property
     def are_configured(self) -> bool:
@@ -271,7 +250,7 @@ class Files:
         """
         swept = 0
         for _ in range(SWEEP_STEPS):
-            keys = self._mutate("doom", limit=SWEPT_AT_ONCE)
+            keys = self._calls.mutation("doom", limit=SWEPT_AT_ONCE)
             if not keys:
                 break
             self._reap(keys)
@@ -286,12 +265,12 @@ class Files:
                 gone.append(key)
         finally:
             if gone:
-                self._mutate("noteDeleted", keys=gone)
+                self._calls.mutation("noteDeleted", keys=gone)
 
     def _give_up(self, key: str) -> None:
         """Delete what has come, unless it is a file's; the sweep does what does not work now."""
         with suppress(EngineError):
-            if self._mutate("abandon", key=key):
+            if self._calls.mutation("abandon", key=key):
                 self._reap([key])
 
     # -- commits --------------------------------------------------------------------------
@@ -299,29 +278,14 @@ class Files:
     def _finish(
         self, key: str, facts: BlobFacts, content_type: str | None
     ) -> Id[StoredFile]:
-        made: Id[StoredFile] = self._mutate(
+        made: Id[StoredFile] = self._calls.mutation(
             "finish",
             key=key,
-            sha256=_text(facts.sha256),
+            sha256=digest_text(facts.sha256),
             size=facts.size,
             contentType=content_type,
         )
         return made
-
-    def _mutate(self, name: str, **arguments: Any) -> Any:
-        return self._result(name, self._runner.mutation(_call(name, arguments)))
-
-    def _query(self, name: str, **arguments: Any) -> Any:
-        return self._result(name, self._runner.query(_call(name, arguments)))
-
-    def _result(self, name: str, outcome: Outcome) -> Any:
-        failure = outcome.failure
-        if failure is not None:
-            raise failure.error or RuntimeError(failure.reason)
-        found = self._runner.registry.lookup(_path(name))
-        if found is None or outcome.value is None:
-            raise RuntimeError(f"{_path(name)} is not there, or has no value")
-        return found.function.signature.decode_result(outcome.value)
 
     def _new_key(self) -> str:
         return str(uuid.UUID(bytes=self._ids.seed(), version=4))
@@ -333,32 +297,3 @@ class Files:
                 "this deployment has no place for files: set GEOFLOW_FILES_BUCKET"
             )
         return self._held
-
-
-def _path(name: str) -> str:
-    return f"_system/storage:{name}"
-
-
-def _call(name: str, arguments: dict[str, Any]) -> Call:
-    return Call(_path(name), msgspec.json.encode(arguments), trusted=True)
-
-
-def _check_type(content_type: str | None) -> None:
-    """A type is sent as a header: with a line break in it, it would be several."""
-    if content_type is not None and not (
-        content_type.isascii() and content_type.isprintable()
-    ):
-        raise InvalidContentType(content_type)
-
-
-def _compare(facts: BlobFacts, announced: Announced) -> None:
-    if announced.size is not None and announced.size != facts.size:
-        raise ContentLengthMismatch(announced=announced.size, received=facts.size)
-    if announced.sha256 is not None and announced.sha256 != facts.sha256:
-        raise Sha256Mismatch(
-            announced=_text(announced.sha256), received=_text(facts.sha256)
-        )
-
-
-def _text(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()

@@ -10,7 +10,7 @@ import msgspec
 from chalicelib.engine.auth import AdminIdentity, Caller, user_of
 from chalicelib.engine.errors import RateLimited
 from chalicelib.engine.functions.http_messages import Request, Response
-from chalicelib.engine.functions.http_router import Rates
+from chalicelib.engine.functions.http_route import Rates
 from chalicelib.engine.ports import Clock
 from chalicelib.engine.rates import Quota, Rate, RateLimiter
 

@@ -15,7 +15,8 @@ from chalicelib.engine.functions.actions import ActionRunner
 from chalicelib.engine.functions.context import ActionCtx
 from chalicelib.engine.functions.http_messages import Request, Response
 from chalicelib.engine.functions.http_quota import HttpQuota
-from chalicelib.engine.functions.http_router import Match, Route
+from chalicelib.engine.functions.http_route import Route
+from chalicelib.engine.functions.http_router import Match
 from chalicelib.engine.functions.log_lines import Log, Say
 from chalicelib.engine.functions.outcome import Failure
 from chalicelib.engine.functions.runner import Runner

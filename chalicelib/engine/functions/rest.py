@@ -19,7 +19,7 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.functions.context import ActionCtx, MutationCtx
 from chalicelib.engine.functions.http_messages import Request
 from chalicelib.engine.functions.http_paths import PathTemplate
-from chalicelib.engine.functions.http_router import Method, value_in
+from chalicelib.engine.functions.http_route import Method, value_in
 from chalicelib.engine.functions.registration import (
     ActionFunction,
     Function,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from chalicelib.engine.functions.http_paths import PathTemplate
-from chalicelib.engine.functions.http_router import Route
+from chalicelib.engine.functions.http_route import Route
 from chalicelib.engine.functions.registry import RegisteredFunction, Registry
 
 SYSTEM_PREFIX: Final = "_system/"

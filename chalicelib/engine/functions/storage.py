@@ -20,7 +20,8 @@ from chalicelib.engine.schema.builtin import StoredBlob, UnclaimedBlob
 
 if TYPE_CHECKING:
     # It runs functions, whose contexts hold what is here.
-    from chalicelib.engine.functions.files import Files, LinkedUpload
+    from chalicelib.engine.functions.announced import LinkedUpload
+    from chalicelib.engine.functions.files import Files
 
 TOKEN_VALID_MS: Final = 3_600_000.0
 """How long an upload URL is good, in milliseconds: an hour. Source: docs/protocol.md 3."""

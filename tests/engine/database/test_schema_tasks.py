@@ -13,8 +13,8 @@ from chalicelib.engine.database.deployment import (
     DROP_REST_MS,
     STALE_STEP_MS,
     Deployment,
-    Progress,
 )
+from chalicelib.engine.database.progress import Progress
 from chalicelib.engine.database.schema_steps import BACKFILL_ROWS, TOLD_MISFITS
 from chalicelib.engine.errors import (
     BelowHorizon,

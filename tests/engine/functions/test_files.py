@@ -391,7 +391,7 @@ class TestUploadsThatAreInterrupted:
         # The sweep has decided, and not deleted yet, when the upload wants to be a file.
         def decide() -> None:
             backend.clock.wait_ms(UPLOAD_PATIENCE_MS)
-            backend.engine.files._mutate("doom", limit=10)
+            backend.engine.files._calls.mutation("doom", limit=10)
 
         faulty.after["put"] = decide
 
@@ -405,7 +405,7 @@ def killed(backend: TestBackend, *, bytes_came: bool) -> str:
     """Leave an upload as a process does that is killed in it."""
     uploads = backend.engine.files
     key = uploads._new_key()
-    uploads._mutate("begin", key=key)
+    uploads._calls.mutation("begin", key=key)
     if bytes_came:
         backend.blobs.put(key, [TEXT], content_type=None)
     return key

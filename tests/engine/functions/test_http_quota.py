@@ -11,7 +11,7 @@ from chalicelib.adapters.memory.rates import MemoryRates
 from chalicelib.engine.auth import AdminIdentity
 from chalicelib.engine.functions.http_messages import Request, Response
 from chalicelib.engine.functions.http_quota import HttpQuota, RateNumbers
-from chalicelib.engine.functions.http_router import Rates
+from chalicelib.engine.functions.http_route import Rates
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
 from chalicelib.engine.rates import Rate
 from testing import TestBackend

@@ -13,7 +13,8 @@ import pytest
 
 from chalicelib.engine.errors import InvalidFunction, NotFound, ValidationFailed
 from chalicelib.engine.functions.http_paths import PathTemplate
-from chalicelib.engine.functions.http_router import Method, Router, value_in
+from chalicelib.engine.functions.http_route import Method, value_in
+from chalicelib.engine.functions.http_router import Router
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.limits import MAX_HTTP_ACTION_BODY_BYTES
 from chalicelib.engine.schema import Int64

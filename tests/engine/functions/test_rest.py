@@ -13,7 +13,7 @@ from chalicelib.engine.errors import (
     ValidationFailed,
 )
 from chalicelib.engine.functions.http_messages import Request
-from chalicelib.engine.functions.http_router import Method
+from chalicelib.engine.functions.http_route import Method
 from chalicelib.engine.functions.registration import Function
 from chalicelib.engine.functions.rest import MAX_PAGE_BYTES, Endpoint
 from chalicelib.engine.server import (
