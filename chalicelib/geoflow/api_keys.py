@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
 from chalicelib.engine.server import (
@@ -19,29 +18,25 @@ from chalicelib.engine.server import (
     Conflict,
     Forbidden,
     Id,
-    Identity,
     MutationCtx,
     Page,
     PaginationOptions,
     QueryCtx,
-    RateLimited,
-    Request,
     Struct,
     Unauthenticated,
     ValidationFailed,
     action,
     internal_mutation,
-    internal_query,
     mutation,
     query,
 )
+from chalicelib.geoflow.key_holders import digest_of
 from chalicelib.geoflow.limits import (
     DAY_MS,
-    KEY_USE_NOTED_MS,
     MAX_KEYS_PER_USER,
-    MAX_LISTED,
 )
 from chalicelib.geoflow.model.permissions import has_scope
+from chalicelib.geoflow.owned import checked, listed, own, paged, refuse_more
 from chalicelib.geoflow.schema import (
     ALL_SCOPES,
     KEY_CLAIM,
@@ -52,14 +47,10 @@ from chalicelib.geoflow.schema import (
     Name,
     Scopes,
     User,
-    caller,
-    relation_to_owner,
     require_permission,
     role_of,
 )
 from chalicelib.geoflow.users import current_user
-
-HEADER: Final = "x-api-key"
 
 KEY_PREFIX: Final = "gf_"
 """What every key begins with, so that people and scanners of repositories know one."""
@@ -97,18 +88,6 @@ class ApiKeyInfo(Struct):
     made_by: Id[ApiKey] | None
 
 
-class Holder(Struct):
-    """Who calls with a key, and whether the key still holds."""
-
-    api_key_id: Id[ApiKey]
-    token_identifier: str
-    name: str
-    scopes: list[str]
-    expires: float | None
-    last_used: float | None
-    revoked: float | None
-
-
 @action
 def create(
     ctx: ActionCtx,
@@ -137,21 +116,13 @@ def create(
 @query
 def list_(ctx: QueryCtx) -> list[ApiKeyInfo]:
     """Return the caller's keys, newest first, at most 100."""
-    me = _reader(ctx)
-    if me is None:
-        return []
-    mine = ctx.db.query(ApiKey.by_owner.eq(me.id)).order("desc")
-    return [_info(key) for key in mine.take(MAX_LISTED)]
+    return listed(own(ctx, "apiKeys.read", ApiKey.by_owner), _info)
 
 
 @query
 def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[ApiKeyInfo]:
     """Return the caller's keys, newest first, a page at a time."""
-    me = _reader(ctx)
-    if me is None:
-        return Page(page=[], is_done=True, continue_cursor="")
-    mine = ctx.db.query(ApiKey.by_owner.eq(me.id)).order("desc")
-    return mine.paginate(pagination_opts).map(_info)
+    return paged(own(ctx, "apiKeys.read", ApiKey.by_owner), pagination_opts, _info)
 
 
 @query
@@ -198,12 +169,7 @@ def add(
     _check_scopes(ctx, scopes)
     _check_end(ctx, expires)
     maker = _maker(ctx, me)
-    mine = ctx.db.unrestricted.query(ApiKey.by_owner.eq(me.id))
-    if len(mine.take(MAX_KEYS_PER_USER)) == MAX_KEYS_PER_USER:
-        raise RateLimited(
-            f"you have {MAX_KEYS_PER_USER} API keys: remove one first",
-            limit=MAX_KEYS_PER_USER,
-        )
+    refuse_more(ctx, ApiKey.by_owner, me.id, MAX_KEYS_PER_USER, "API keys")
     return ctx.db.insert(
         ApiKey(
             owner=me.id,
@@ -215,79 +181,6 @@ def add(
             made_by=maker,
         )
     )
-
-
-@internal_query
-def holder(ctx: QueryCtx, digest: str) -> Holder | None:
-    """Return who has the key of this digest; null if there is no such key.
-
-    The scope of workers is an admin's to give: it goes when its owner is none any more.
-    """
-    db = ctx.db.unrestricted
-    key = db.query(ApiKey.by_digest.eq(digest)).unique()
-    owner = None if key is None else db.get(key.owner)
-    if key is None or owner is None:
-        return None
-    may_work = owner.role == "admin"
-    return Holder(
-        api_key_id=key.id,
-        token_identifier=owner.token_identifier,
-        name=owner.name,
-        scopes=[scope for scope in key.scopes if may_work or scope != WORKERS_SCOPE],
-        expires=key.expires,
-        last_used=key.last_used,
-        revoked=key.revoked,
-    )
-
-
-@internal_mutation
-def note_use(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> None:
-    """Write down that a key is in use."""
-    if ctx.db.unrestricted.get(api_key_id) is not None:
-        ctx.db.unrestricted.patch(api_key_id, last_used=ctx.now)
-
-
-def by_key(ctx: ActionCtx, request: Request) -> Identity | None:
-    """Tell whose key a request shows; None if it shows none.
-
-    Raises:
-        Unauthenticated: the key is unknown, has expired or was revoked.
-        ValidationFailed: it shows a token, too.
-    """
-    key = request.headers.get(HEADER)
-    if key is None:
-        return None
-    if "authorization" in request.headers:
-        raise ValidationFailed("send a token or an API key, not both")
-    found = ctx.run_query(holder, digest_of(key))
-    if found is None:
-        raise Unauthenticated("this API key is unknown")
-    if found.revoked is not None:
-        raise Unauthenticated("this API key was revoked")
-    if found.expires is not None and found.expires <= ctx.now:
-        raise Unauthenticated("this API key has expired")
-    if found.last_used is None or found.last_used + KEY_USE_NOTED_MS <= ctx.now:
-        ctx.run_mutation(note_use, found.api_key_id)
-    return _identity(found)
-
-
-def digest_of(key: str) -> str:
-    """Return what is kept of a key."""
-    return sha256(key.encode(errors="surrogatepass")).hexdigest()
-
-
-def _identity(found: Holder) -> Identity:
-    issuer, _, subject = found.token_identifier.partition("|")
-    attributes = {
-        "issuer": issuer,
-        "subject": subject,
-        "tokenIdentifier": found.token_identifier,
-        "name": found.name,
-        SCOPES_CLAIM: found.scopes,
-        KEY_CLAIM: found.api_key_id,
-    }
-    end_s = None if found.expires is None else found.expires / _MS
-    return Identity(issuer, subject, found.token_identifier, attributes, end_s)
 
 
 def _check_scopes(ctx: MutationCtx, scopes: Sequence[str]) -> None:
@@ -349,19 +242,10 @@ def _checked(ctx: MutationCtx, api_key_id: Id[ApiKey]) -> ApiKey:
     """Return a key that the caller may end.
 
     Raises:
-        Unauthenticated: nobody is signed in.
-        NotFound: there is none that the caller may see.
-        Forbidden: the caller's own key lacks the scope.
+        Unauthenticated, NotFound, Forbidden: as :func:`checked`.
     """
-    ctx.auth.require()
-    found = ctx.db.require(api_key_id)
-    require_permission(ctx, "apiKeys.remove", relation_to_owner(ctx, found.owner))
+    found: ApiKey = checked(ctx, "apiKeys.remove", api_key_id, "API key")
     return found
-
-
-def _reader(ctx: QueryCtx) -> User | None:
-    require_permission(ctx, "apiKeys.read", "owner")
-    return caller(ctx)
 
 
 def _info(key: ApiKey) -> ApiKeyInfo:

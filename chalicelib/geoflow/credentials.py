@@ -11,11 +11,9 @@ from chalicelib.engine.server import (
     Conflict,
     Id,
     MutationCtx,
-    NotFound,
     Page,
     PaginationOptions,
     QueryCtx,
-    RateLimited,
     Secret,
     Struct,
     ValidationFailed,
@@ -26,9 +24,18 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow.limits import (
     MAX_CREDENTIALS_PER_USER,
-    MAX_LISTED,
     MAX_SECRET_CHARS,
     SEALING_MS,
+)
+from chalicelib.geoflow.owned import (
+    checked,
+    drop_unsealed,
+    is_sealed,
+    keep_secret,
+    listed,
+    own,
+    paged,
+    refuse_more,
 )
 from chalicelib.geoflow.schema import (
     Credential,
@@ -36,8 +43,6 @@ from chalicelib.geoflow.schema import (
     Permission,
     Service,
     User,
-    caller,
-    relation_to_owner,
     require_permission,
 )
 from chalicelib.geoflow.secrets import SealedSecret, seal, secret_of
@@ -68,28 +73,22 @@ class Reserved(Struct):
 @query
 def list_(ctx: QueryCtx) -> list[CredentialInfo]:
     """Return the caller's credentials, newest first, at most 100."""
-    me = _reader(ctx)
-    if me is None:
-        return []
-    mine = ctx.db.query(Credential.by_owner.eq(me.id)).order("desc").filter(_is_sealed)
-    return [_info(each) for each in mine.take(MAX_LISTED)]
+    mine = own(ctx, "credentials.read", Credential.by_owner, is_sealed)
+    return listed(mine, _info)
 
 
 @query
 def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[CredentialInfo]:
     """Return the caller's credentials, newest first, a page at a time."""
-    me = _reader(ctx)
-    if me is None:
-        return Page(page=[], is_done=True, continue_cursor="")
-    mine = ctx.db.query(Credential.by_owner.eq(me.id)).order("desc").filter(_is_sealed)
-    return mine.paginate(pagination_opts).map(_info)
+    mine = own(ctx, "credentials.read", Credential.by_owner, is_sealed)
+    return paged(mine, pagination_opts, _info)
 
 
 @query
 def get(ctx: QueryCtx, credential_id: Id[Credential]) -> CredentialInfo | None:
     """Return what is known of a credential; null if there is none that the caller may see."""
     found = ctx.db.get(credential_id)
-    return None if found is None or not _is_sealed(found) else _info(found)
+    return None if found is None or not is_sealed(found) else _info(found)
 
 
 @action
@@ -150,12 +149,7 @@ def reserve(ctx: MutationCtx, service: Service, name: Name) -> Reserved:
     me = current_user(ctx)
     require_permission(ctx, "credentials.create", "none")
     _refuse_twice(ctx, me.id, service, name)
-    mine = ctx.db.query(Credential.by_owner.eq(me.id)).take(MAX_CREDENTIALS_PER_USER)
-    if len(mine) == MAX_CREDENTIALS_PER_USER:
-        raise RateLimited(
-            f"you have {MAX_CREDENTIALS_PER_USER} credentials: remove one first",
-            limit=MAX_CREDENTIALS_PER_USER,
-        )
+    refuse_more(ctx, Credential.by_owner, me.id, MAX_CREDENTIALS_PER_USER, "credentials")
     made = ctx.db.insert(Credential(owner=me.id, service=service, name=name))
     ctx.scheduler.run_after(SEALING_MS, drop, made)
     return Reserved(credential_id=made, owner=me.id)
@@ -164,9 +158,7 @@ def reserve(ctx: MutationCtx, service: Service, name: Name) -> Reserved:
 @internal_mutation
 def drop(ctx: MutationCtx, credential_id: Id[Credential]) -> None:
     """Remove a credential whose secret never came: its action has died."""
-    found = ctx.db.get(credential_id)
-    if found is not None and not _is_sealed(found):
-        ctx.db.delete(credential_id)
+    drop_unsealed(ctx, credential_id)
 
 
 @internal_mutation
@@ -178,27 +170,13 @@ def check_change(ctx: MutationCtx, credential_id: Id[Credential]) -> Id[User]:
 @internal_mutation
 def keep(ctx: MutationCtx, credential_id: Id[Credential], secret: SealedSecret) -> None:
     """Keep a sealed secret."""
-    before = _checked(ctx, "credentials.change", credential_id)
-    with ctx.db.edit(credential_id) as credential:
-        credential.sealed, credential.key_id = secret.sealed, secret.key_id
-        credential.rotated = ctx.now if _is_sealed(before) else None
+    keep_secret(ctx, _checked(ctx, "credentials.change", credential_id), secret)
 
 
 def _checked(
     ctx: MutationCtx, permission: Permission, credential_id: Id[Credential]
 ) -> Credential:
-    """Return a credential with which the caller may do that.
-
-    Raises:
-        Unauthenticated: nobody is signed in.
-        NotFound: there is none that the caller may see.
-        Forbidden: the caller may see it, and no more.
-    """
-    ctx.auth.require()
-    found = ctx.db.get(credential_id)
-    if found is None or not found.can_read(ctx):
-        raise NotFound("there is no such credential", credential=credential_id)
-    require_permission(ctx, permission, relation_to_owner(ctx, found.owner))
+    found: Credential = checked(ctx, permission, credential_id, "credential")
     return found
 
 
@@ -215,16 +193,6 @@ def _check(secret: str) -> None:
         raise ValidationFailed(
             f"a secret has 1 to {MAX_SECRET_CHARS} characters, this one has {len(secret)}"
         )
-
-
-def _reader(ctx: QueryCtx) -> User | None:
-    ctx.auth.require()
-    require_permission(ctx, "credentials.read", "owner")
-    return caller(ctx)
-
-
-def _is_sealed(credential: Credential) -> bool:
-    return credential.sealed is not None
 
 
 def _info(credential: Credential) -> CredentialInfo:

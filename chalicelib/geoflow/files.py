@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib.engine.server import (
     UNSET,
     Conflict,
@@ -50,8 +52,7 @@ class FileUsage(Struct):
 @query
 def list_by_user(ctx: QueryCtx, user_id: Id[User]) -> list[File]:
     """Return a user's files, newest first, at most 100: those that the caller may see."""
-    ctx.auth.require()
-    return ctx.db.query(File.by_owner.eq(user_id)).order("desc").take(MAX_LISTED)
+    return _newest(ctx, File.by_owner.eq(user_id))
 
 
 @query
@@ -59,16 +60,13 @@ def list_by_user_page(
     ctx: QueryCtx, user_id: Id[User], pagination_opts: PaginationOptions
 ) -> Page[File]:
     """Return a user's files, newest first, a page at a time."""
-    ctx.auth.require()
-    owned = ctx.db.query(File.by_owner.eq(user_id)).order("desc")
-    return owned.paginate(pagination_opts)
+    return _page(ctx, File.by_owner.eq(user_id), pagination_opts)
 
 
 @query
 def list_by_workflow(ctx: QueryCtx, workflow_id: Id[Workflow]) -> list[File]:
     """Return the files of a workflow, newest first, at most 100."""
-    ctx.auth.require()
-    return ctx.db.query(File.by_workflow.eq(workflow_id)).order("desc").take(MAX_LISTED)
+    return _newest(ctx, File.by_workflow.eq(workflow_id))
 
 
 @query
@@ -76,9 +74,7 @@ def list_by_workflow_page(
     ctx: QueryCtx, workflow_id: Id[Workflow], pagination_opts: PaginationOptions
 ) -> Page[File]:
     """Return the files of a workflow, newest first, a page at a time."""
-    ctx.auth.require()
-    belonging = ctx.db.query(File.by_workflow.eq(workflow_id)).order("desc")
-    return belonging.paginate(pagination_opts)
+    return _page(ctx, File.by_workflow.eq(workflow_id), pagination_opts)
 
 
 @query
@@ -163,24 +159,17 @@ def upload(
     if holder is not None:
         return _repeated(holder, me, storage_id)
     told = None if isinstance(stored.content_type, Unset) else stored.content_type
-    kept_type = checked_type(content_type or told)
-    _check_size(stored.size)
-    refuse_more(ctx, me.id, int(stored.size))
-    count(ctx, me.id, int(stored.size))
-    made = ctx.db.insert(
-        File(
-            owner=me.id,
-            workflow_id=workflow_id,
-            name=name,
-            content_type=kept_type,
-            size=int(stored.size),
-            sha256=stored.sha256,
-            pending_since=ctx.now,
-            storage_id=storage_id,
-        )
+    file = File(
+        owner=me.id,
+        workflow_id=workflow_id,
+        name=name,
+        content_type=checked_type(content_type or told),
+        size=int(stored.size),
+        sha256=stored.sha256,
+        pending_since=ctx.now,
+        storage_id=storage_id,
     )
-    ctx.scheduler.run_after(0, file_facts.inspect, made)
-    return made
+    return _kept(ctx, file)
 
 
 @mutation
@@ -262,6 +251,19 @@ def checked_file(ctx: QueryCtx, permission: Permission, file_id: Id[File]) -> Fi
     return file
 
 
+def _newest(ctx: QueryCtx, files: Any) -> list[File]:
+    """The first files of an index, newest first, of those that the caller may see."""
+    ctx.auth.require()
+    found: list[File] = ctx.db.query(files).order("desc").take(MAX_LISTED)
+    return found
+
+
+def _page(ctx: QueryCtx, files: Any, opts: PaginationOptions) -> Page[File]:
+    ctx.auth.require()
+    found: Page[File] = ctx.db.query(files).order("desc").paginate(opts)
+    return found
+
+
 def _require_may_create(ctx: QueryCtx, workflow_id: Id[Workflow] | None) -> None:
     require_permission(ctx, "files.create", "none")
     _require_may_add(ctx, workflow_id)
@@ -281,9 +283,15 @@ def _repeated(holder: File, me: User, storage_id: Id[StoredFile]) -> Id[File]:
     return holder.id
 
 
-def _check_size(size: float) -> None:
-    if size > MAX_FILE_BYTES:
+def _kept(ctx: MutationCtx, file: File) -> Id[File]:
+    """Keep a file, if it is not too large and there is room for it."""
+    if file.size > MAX_FILE_BYTES:
         raise ValidationFailed(
-            f"a file may have {MAX_FILE_BYTES} bytes, and this one has {size:.0f}",
+            f"a file may have {MAX_FILE_BYTES} bytes, and this one has {file.size}",
             limit=MAX_FILE_BYTES,
         )
+    refuse_more(ctx, file.owner, file.size)
+    count(ctx, file.owner, file.size)
+    made = ctx.db.insert(file)
+    ctx.scheduler.run_after(0, file_facts.inspect, made)
+    return made

@@ -23,8 +23,8 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow import files_http, portable
 from chalicelib.geoflow.answers import READABLE, failure, refused, success
-from chalicelib.geoflow.api_keys import by_key
 from chalicelib.geoflow.idempotency import perform
+from chalicelib.geoflow.key_holders import by_key
 from chalicelib.geoflow.limits import (
     KNOWN_REQUESTS_PER_HOUR,
     MAX_ANSWER_BYTES,

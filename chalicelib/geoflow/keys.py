@@ -23,6 +23,7 @@ from chalicelib.engine.server import (
     internal_query,
 )
 from chalicelib.geoflow.limits import RESEALED_AT_ONCE
+from chalicelib.geoflow.owned import is_sealed
 from chalicelib.geoflow.schema import Credential, Webhook
 from chalicelib.geoflow.secrets import Purpose, SealedSecret, opened, seal
 
@@ -92,12 +93,8 @@ def held(
 ) -> Page[HeldSecret]:
     """Return sealed secrets, oldest first."""
     kind: Any = Credential if purpose == "credential" else Webhook
-    page: Page[Any] = ctx.db.query(kind).filter(_is_sealed).paginate(pagination_opts)
+    page: Page[Any] = ctx.db.query(kind).filter(is_sealed).paginate(pagination_opts)
     return page.map(_held)
-
-
-def _is_sealed(document: Credential | Webhook) -> bool:
-    return document.sealed is not None
 
 
 def _held(document: Credential | Webhook) -> HeldSecret:

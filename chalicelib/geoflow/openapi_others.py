@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.geoflow.limits import MAX_FILE_NAME_CHARS
@@ -12,6 +13,38 @@ Schema = dict[str, Any]
 
 Respond = Callable[[str, Schema], Schema]
 """Describes an answer, by a text and the schema of its body."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Enveloped:
+    """An answer whose envelope holds something."""
+
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """An answer in no envelope: JSON of a schema, bytes, or nothing at all."""
+
+    text: str
+    schema: Schema | None = None
+    has_bytes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Other:
+    """One line of the table."""
+
+    path: str
+    method: str = "get"
+    name: str
+    summary: str
+    tag: str = "files"
+    parameters: tuple[Schema, ...] = ()
+    body: Mapping[str, Schema] | None = None
+    answers: Mapping[int, _Enveloped | _Plain]
+    is_open: bool = False
+
 
 _ID: Final[Schema] = {"type": "string", "minLength": 31, "maxLength": 37}
 _MADE: Final[Schema] = {
@@ -71,95 +104,6 @@ _FINISHED: Final[Schema] = {
 }
 
 
-def other_paths(enveloped: Callable[[Schema], Schema], respond: Respond) -> Schema:
-    """Return what ``paths`` says of them, without the answers that all endpoints share.
-
-    ``enveloped`` describes an answer whose envelope holds something.
-    """
-    document = respond("The document, in no envelope.", _DOCUMENT)
-    whole = respond("OpenAPI 3.1.", {"type": "object"})
-    json_body = "application/json"
-    return {
-        "/api/workflows/{workflowId}/export": {
-            "get": {
-                "operationId": "portable_export_workflow",
-                "summary": "Return a workflow as a document that import takes, as an attachment.",
-                "tags": ["workflows"],
-                "parameters": [_in_path("workflowId")],
-                "responses": {"200": document},
-            }
-        },
-        "/api/openapi.json": {
-            "get": {
-                "operationId": "openapi",
-                "summary": "Return this description.",
-                "tags": ["openapi.json"],
-                "security": [],
-                "responses": {"200": whole},
-            }
-        },
-        "/api/files/upload": {
-            "post": {
-                "operationId": "files_http_upload",
-                "summary": "Store a file: its bytes as the body, or a form with one file.",
-                "tags": ["files"],
-                "parameters": [_in_query("name", _NAME), _in_query("workflowId", _ID)],
-                "requestBody": _body(
-                    {"application/octet-stream": {}, "multipart/form-data": _FORM}
-                ),
-                "responses": {"201": enveloped(_MADE)},
-            }
-        },
-        "/api/files/presign": {
-            "post": {
-                "operationId": "files_http_presign",
-                "summary": "Return a link to which a large file may be PUT.",
-                "tags": ["files"],
-                "parameters": [_in_query("workflowId", _ID)],
-                "requestBody": _body({json_body: _WANTED}),
-                "responses": {"200": enveloped(_LINK)},
-            }
-        },
-        "/api/files/finish": {
-            "post": {
-                "operationId": "files_http_finish",
-                "summary": "Make a file of what was PUT by a link.",
-                "tags": ["files"],
-                "requestBody": _body({json_body: _FINISHED}),
-                "responses": {"201": enveloped(_MADE)},
-            }
-        },
-        "/api/files/{fileId}/content": {
-            "get": {
-                "operationId": "files_http_content",
-                "summary": "Return the bytes of a file, or a range of them.",
-                "tags": ["files"],
-                "parameters": [_in_path("fileId")],
-                "responses": {
-                    "200": _bytes("The file."),
-                    "206": _bytes("A part of it."),
-                    "304": {"description": "It is the one that If-None-Match names."},
-                    "307": {"description": "It is at another address, for a while."},
-                    "416": {"description": "It has no such range."},
-                },
-            }
-        },
-        "/api/files/{fileId}/thumbnail": {
-            "get": {
-                "operationId": "files_http_thumbnail",
-                "summary": "Return the picture of a file.",
-                "tags": ["files"],
-                "parameters": [_in_path("fileId")],
-                "responses": {
-                    "200": _bytes("The picture."),
-                    "304": {"description": "It is the one that If-None-Match names."},
-                    "307": {"description": "It is at another address, for a while."},
-                },
-            }
-        },
-    }
-
-
 def _in_path(name: str) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": _ID}
 
@@ -168,10 +112,113 @@ def _in_query(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-def _body(schemas: Schema) -> Schema:
-    content = {kind: {"schema": schema} for kind, schema in schemas.items()}
-    return {"required": True, "content": content}
+_JSON: Final = "application/json"
+_SAME: Final = _Plain("It is the one that If-None-Match names.")
+_MOVED: Final = _Plain("It is at another address, for a while.")
+
+_OTHERS: Final = (
+    _Other(
+        path="/api/workflows/{workflowId}/export",
+        name="portable_export_workflow",
+        summary="Return a workflow as a document that import takes, as an attachment.",
+        tag="workflows",
+        parameters=(_in_path("workflowId"),),
+        answers={200: _Plain("The document, in no envelope.", _DOCUMENT)},
+    ),
+    _Other(
+        path="/api/openapi.json",
+        name="openapi",
+        summary="Return this description.",
+        tag="openapi.json",
+        answers={200: _Plain("OpenAPI 3.1.", {"type": "object"})},
+        is_open=True,
+    ),
+    _Other(
+        path="/api/files/upload",
+        method="post",
+        name="files_http_upload",
+        summary="Store a file: its bytes as the body, or a form with one file.",
+        parameters=(_in_query("name", _NAME), _in_query("workflowId", _ID)),
+        body={"application/octet-stream": {}, "multipart/form-data": _FORM},
+        answers={201: _Enveloped(_MADE)},
+    ),
+    _Other(
+        path="/api/files/presign",
+        method="post",
+        name="files_http_presign",
+        summary="Return a link to which a large file may be PUT.",
+        parameters=(_in_query("workflowId", _ID),),
+        body={_JSON: _WANTED},
+        answers={200: _Enveloped(_LINK)},
+    ),
+    _Other(
+        path="/api/files/finish",
+        method="post",
+        name="files_http_finish",
+        summary="Make a file of what was PUT by a link.",
+        body={_JSON: _FINISHED},
+        answers={201: _Enveloped(_MADE)},
+    ),
+    _Other(
+        path="/api/files/{fileId}/content",
+        name="files_http_content",
+        summary="Return the bytes of a file, or a range of them.",
+        parameters=(_in_path("fileId"),),
+        answers={
+            200: _Plain("The file.", has_bytes=True),
+            206: _Plain("A part of it.", has_bytes=True),
+            304: _SAME,
+            307: _MOVED,
+            416: _Plain("It has no such range."),
+        },
+    ),
+    _Other(
+        path="/api/files/{fileId}/thumbnail",
+        name="files_http_thumbnail",
+        summary="Return the picture of a file.",
+        parameters=(_in_path("fileId"),),
+        answers={200: _Plain("The picture.", has_bytes=True), 304: _SAME, 307: _MOVED},
+    ),
+)
 
 
-def _bytes(text: str) -> Schema:
-    return {"description": text, "content": {"*/*": {}}}
+def other_paths(enveloped: Callable[[Schema], Schema], respond: Respond) -> Schema:
+    """Return what ``paths`` says of them, without the answers that all endpoints share.
+
+    ``enveloped`` describes an answer whose envelope holds something.
+    """
+
+    def described(answer: _Enveloped | _Plain) -> Schema:
+        if isinstance(answer, _Enveloped):
+            return enveloped(answer.schema)
+        if answer.schema is not None:
+            return respond(answer.text, answer.schema)
+        content: Schema = {"content": {"*/*": {}}} if answer.has_bytes else {}
+        return {"description": answer.text, **content}
+
+    return {
+        other.path: {
+            other.method: {
+                **_request(other),
+                "responses": {str(k): described(v) for k, v in other.answers.items()},
+            }
+        }
+        for other in _OTHERS
+    }
+
+
+def _request(other: _Other) -> Schema:
+    """What is said of an endpoint besides its answers; what there is not is left out."""
+    told: Schema = {
+        "operationId": other.name,
+        "summary": other.summary,
+        "tags": [other.tag],
+    }
+    if other.parameters:
+        told["parameters"] = list(other.parameters)
+    if other.body is not None:
+        content = {kind: {"schema": schema} for kind, schema in other.body.items()}
+        told["requestBody"] = {"required": True, "content": content}
+    if other.is_open:
+        told["security"] = []
+    return told

@@ -12,12 +12,12 @@ from chalicelib.engine.server import (
     MutationCtx,
     NotFound,
     QueryCtx,
-    RateLimited,
     Struct,
     Unset,
     internal_mutation,
 )
 from chalicelib.geoflow.limits import MAX_WEBHOOKS_PER_USER, SEALING_MS
+from chalicelib.geoflow.owned import checked, drop_unsealed, keep_secret, refuse_more
 from chalicelib.geoflow.schema import (
     Credential,
     Events,
@@ -55,12 +55,7 @@ def reserve(
     require_permission(ctx, "webhooks.create", "none")
     _check_credential(ctx, me.id, credential_id)
     check_events(ctx, events)
-    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).take(MAX_WEBHOOKS_PER_USER)
-    if len(mine) == MAX_WEBHOOKS_PER_USER:
-        raise RateLimited(
-            f"you have {MAX_WEBHOOKS_PER_USER} webhooks: remove one first",
-            limit=MAX_WEBHOOKS_PER_USER,
-        )
+    refuse_more(ctx, Webhook.by_owner, me.id, MAX_WEBHOOKS_PER_USER, "webhooks")
     webhook = Webhook(
         owner=me.id,
         name=name,
@@ -76,9 +71,7 @@ def reserve(
 @internal_mutation
 def drop(ctx: MutationCtx, webhook_id: Id[Webhook]) -> None:
     """Remove a webhook whose secret never came: its action has died."""
-    found = ctx.db.get(webhook_id)
-    if found is not None and not is_sealed(found):
-        ctx.db.delete(webhook_id)
+    drop_unsealed(ctx, webhook_id)
 
 
 @internal_mutation
@@ -90,10 +83,7 @@ def check_change(ctx: MutationCtx, webhook_id: Id[Webhook]) -> Id[User]:
 @internal_mutation
 def keep(ctx: MutationCtx, webhook_id: Id[Webhook], secret: SealedSecret) -> None:
     """Keep a sealed secret."""
-    before = checked_webhook(ctx, "webhooks.change", webhook_id)
-    with ctx.db.edit(webhook_id) as webhook:
-        webhook.sealed, webhook.key_id = secret.sealed, secret.key_id
-        webhook.rotated = ctx.now if is_sealed(before) else None
+    keep_secret(ctx, checked_webhook(ctx, "webhooks.change", webhook_id), secret)
 
 
 @internal_mutation
@@ -147,21 +137,10 @@ def checked_webhook(
     """Return a webhook with which the caller may do that.
 
     Raises:
-        Unauthenticated: nobody is signed in.
-        NotFound: there is none that the caller may see.
-        Forbidden: the caller may see it, and no more.
+        Unauthenticated, NotFound, Forbidden: as :func:`checked`.
     """
-    ctx.auth.require()
-    found = ctx.db.get(webhook_id)
-    if found is None or not found.can_read(ctx):
-        raise NotFound("there is no such webhook", webhook=webhook_id)
-    require_permission(ctx, permission, relation_to_owner(ctx, found.owner))
+    found: Webhook = checked(ctx, permission, webhook_id, "webhook")
     return found
-
-
-def is_sealed(webhook: Webhook) -> bool:
-    """Tell whether a webhook has its secret; until then nobody sees it."""
-    return webhook.sealed is not None
 
 
 _TOLD_OF: Final[Mapping[str, Permission]] = MappingProxyType(

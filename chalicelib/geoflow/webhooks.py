@@ -31,7 +31,7 @@ from chalicelib.engine.server import (
 )
 from chalicelib.geoflow import webhook_changes
 from chalicelib.geoflow.deliveries import new_event_id, queue, queue_again, remove_all
-from chalicelib.geoflow.limits import MAX_LISTED
+from chalicelib.geoflow.owned import is_sealed, listed, own, paged
 from chalicelib.geoflow.schema import (
     Credential,
     DeliveryStatus,
@@ -42,14 +42,11 @@ from chalicelib.geoflow.schema import (
     WebhookDelivery,
     WebhookEvent,
     WebhookUrl,
-    caller,
-    require_permission,
 )
 from chalicelib.geoflow.secrets import seal
 from chalicelib.geoflow.webhook_changes import (
     check_events,
     checked_webhook,
-    is_sealed,
     may_see_event,
 )
 
@@ -83,21 +80,14 @@ class Made(Struct):
 @query
 def list_(ctx: QueryCtx) -> list[WebhookInfo]:
     """Return the caller's webhooks, newest first."""
-    me = _reader(ctx)
-    if me is None:
-        return []
-    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(is_sealed)
-    return [_info(each) for each in mine.take(MAX_LISTED)]
+    return listed(own(ctx, "webhooks.read", Webhook.by_owner, is_sealed), _info)
 
 
 @query
 def list_page(ctx: QueryCtx, pagination_opts: PaginationOptions) -> Page[WebhookInfo]:
     """Return the caller's webhooks, newest first, a page at a time."""
-    me = _reader(ctx)
-    if me is None:
-        return Page(page=[], is_done=True, continue_cursor="")
-    mine = ctx.db.query(Webhook.by_owner.eq(me.id)).order("desc").filter(is_sealed)
-    return mine.paginate(pagination_opts).map(_info)
+    mine = own(ctx, "webhooks.read", Webhook.by_owner, is_sealed)
+    return paged(mine, pagination_opts, _info)
 
 
 @query
@@ -272,12 +262,6 @@ def _enabled(webhook: Webhook) -> Webhook:
     if not webhook.enabled:
         raise Conflict("the webhook is disabled: enable it first")
     return webhook
-
-
-def _reader(ctx: QueryCtx) -> User | None:
-    ctx.auth.require()
-    require_permission(ctx, "webhooks.read", "owner")
-    return caller(ctx)
 
 
 def _new_secret() -> str:

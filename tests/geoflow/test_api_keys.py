@@ -20,7 +20,15 @@ from chalicelib.engine.errors import (
 from chalicelib.engine.functions.http_messages import Response
 from chalicelib.engine.log import ORIGIN
 from chalicelib.engine.server import Id, PaginationOptions
-from chalicelib.geoflow import api_keys, audit, oversight, users, workers, workflows
+from chalicelib.geoflow import (
+    api_keys,
+    audit,
+    key_holders,
+    oversight,
+    users,
+    workers,
+    workflows,
+)
 from chalicelib.geoflow.api_keys import NewApiKey
 from chalicelib.geoflow.limits import MAX_KEYS_PER_USER
 from chalicelib.geoflow.model.permissions import has_scope
@@ -257,7 +265,9 @@ class TestScopes:
         new = made(root, "workers", READ)
         second.mutation(users.set_role, root_id, "editor")
 
-        holder = backend.system.query(api_keys.holder, sha256(new.key.encode()).hexdigest())
+        holder = backend.system.query(
+            key_holders.holder, sha256(new.key.encode()).hexdigest()
+        )
 
         assert holder is not None
         assert holder.scopes == [READ]
