@@ -1,7 +1,6 @@
 """Plays API Gateway: REST and WebSocket in front of the handlers of ``app.py``."""
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,7 +29,6 @@ from local.http import (
     Send,
     read_body,
     read_head,
-    refusal,
     respond,
 )
 from local.lambda_host import (
@@ -46,6 +44,16 @@ from local.lambda_host import (
 from local.limits import HELD_BYTES, Limits
 from local.lines import Lines
 from local.management_api import manage
+from local.refusals import (
+    BUSY,
+    FAILED,
+    NO_ROUTE,
+    OVERLOADED,
+    TIMED_OUT,
+    TOO_LARGE,
+    preflight,
+    readable_by_browsers,
+)
 from local.routes import RouteTable
 from local.streaming import StreamedCalls
 from local.websocket import GatewaySocket
@@ -58,24 +66,6 @@ Source: docs/protocol.md 4.1.
 
 _MESSAGE_TYPE: Final = re.compile(
     r'"type"\s*:\s*"(Connect|ModifyQuerySet|Mutation|Action|Authenticate|Event)"'
-)
-_TOO_LARGE: Final = refusal(413, "Request Too Long", "RequestTooLongException")
-_NO_ROUTE: Final = refusal(
-    403, "Missing Authentication Token", "MissingAuthenticationTokenException"
-)
-_TIMED_OUT: Final = refusal(504, "Endpoint request timed out", "InternalServerException")
-_FAILED: Final = refusal(502, "Internal server error", "InternalServerErrorException")
-_OVERLOADED: Final = "TooManyConcurrentRequests"
-_BUSY: Final = HttpResponse(
-    status=503,
-    headers=(
-        ("content-type", "application/json"),
-        ("retry-after", "1"),
-        ("x-amzn-ErrorType", "ServiceUnavailableException"),
-    ),
-    body=json.dumps(
-        {"code": _OVERLOADED, "message": "Too many requests wait already: try again."}
-    ).encode(),
 )
 
 
@@ -166,12 +156,12 @@ class Gateway:
         if "transfer-encoding" in {name for name, _ in request.headers}:
             size = limit  # it may come to that
         if size > limit:
-            response = _TOO_LARGE
+            response = TOO_LARGE
         elif self._held_bytes + size > HELD_BYTES:
-            response = _BUSY
+            response = BUSY
         else:
             response = await self._held(request, receive, size)
-        response = _readable_by_browsers(request, response)
+        response = readable_by_browsers(request, response)
         await respond(receive, send, response, is_head=request.method == "HEAD")
 
     async def _held(
@@ -182,7 +172,7 @@ class Gateway:
         try:
             body = await read_body(receive, self.limits.request_bytes)
             if body is None:
-                return _TOO_LARGE
+                return TOO_LARGE
             return await self._answer(replace(request, body=body))
         finally:
             self._held_bytes -= size
@@ -203,12 +193,12 @@ class Gateway:
         match = self._routes.match(request.path)
         methods = self._rest.routes[match.resource] if match else {}
         if match is None or request.method not in methods:
-            return _preflight(request, methods) or _NO_ROUTE
+            return preflight(request, methods) or NO_ROUTE
         binary_types = self._rest.api.binary_types
         event = rest_event(request, match, stage=self._stage, binary_types=binary_types)
         most = self.limits.event_bytes
         if most is not None and len(event["body"] or "") > most:
-            return _TOO_LARGE
+            return TOO_LARGE
         return await self._call(self._functions.http, event, request)
 
     async def _call(
@@ -217,16 +207,16 @@ class Gateway:
         try:
             outcome = await _call(function, event, f"{request.method} {request.path}")
         except (Throttled, Stopped):
-            return _BUSY
+            return BUSY
         if outcome.error is not None:
-            return _TIMED_OUT if isinstance(outcome.error, TimedOut) else _FAILED
+            return TIMED_OUT if isinstance(outcome.error, TimedOut) else FAILED
         try:
             response = proxy_response(outcome.value)
         except MalformedResult:
-            return _FAILED
+            return FAILED
         most = self.limits.response_bytes
         if most is not None and payload_bytes(outcome.value) > most:
-            return _FAILED
+            return FAILED
         return response
 
     # ---------------------------------------------------------------- WebSocket
@@ -282,7 +272,7 @@ class Gateway:
     def _send_away(self, connection_id: str) -> None:
         """Close a socket whose message nobody takes: its client backs off and repeats it."""
         with suppress(Gone):
-            self._connections.close(connection_id, CloseCode.TRY_AGAIN_LATER, _OVERLOADED)
+            self._connections.close(connection_id, CloseCode.TRY_AGAIN_LATER, OVERLOADED)
 
     def _report(self, connection_id: str, event: Event, outcome: Outcome) -> None:
         late = isinstance(outcome.error, TimedOut)
@@ -315,29 +305,3 @@ def serve_mount(event: Event, context: LambdaContext) -> Event:  # noqa: ARG001
     route: MountedRoute = event["route"]
     status, headers, body = route(event["request"])
     return {"statusCode": status, "headers": dict(headers), "body": body}
-
-
-def _preflight(request: HttpRequest, methods: Mapping[str, Any]) -> HttpResponse | None:
-    """Answer OPTIONS for a resource with Chalice's ``cors``, as its generated mock does."""
-    entry = next(iter(methods.values()), None)
-    cors = getattr(entry, "cors", None)
-    if request.method != "OPTIONS" or not cors:
-        return None
-    headers = dict(cors.get_access_control_headers())
-    headers["Access-Control-Allow-Methods"] = ",".join([*sorted(methods), "OPTIONS"])
-    return HttpResponse(status=200, headers=tuple(headers.items()))
-
-
-def _readable_by_browsers(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Add CORS headers to the gateway's own errors: else a page sees "failed to fetch"."""
-    origin = request.header("origin")
-    if origin is None or not any(
-        name == "x-amzn-ErrorType" for name, _ in response.headers
-    ):
-        return response
-    allowed = (
-        ("access-control-allow-origin", origin),
-        ("access-control-allow-credentials", "true"),
-        ("vary", "Origin"),
-    )
-    return replace(response, headers=response.headers + allowed)

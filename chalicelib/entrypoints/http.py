@@ -26,6 +26,7 @@ from chalicelib.entrypoints.addresses import (
     believed,
     source,
 )
+from chalicelib.entrypoints.bodies import Batch, FunctionCall, PastCall, RunCall
 from chalicelib.entrypoints.cors import cors, preflight
 from chalicelib.entrypoints.faults import BadJsonBody, fault
 from chalicelib.entrypoints.formats import Format, check_client, choose_format, formatted
@@ -63,34 +64,6 @@ class Response(msgspec.Struct, frozen=True):
     """The body in pieces where it is not in ``body``."""
     repeated: Sequence[tuple[str, str]] = ()
     """More headers, of which a name may come several times."""
-
-
-class FunctionCall(msgspec.Struct, rename="camel"):
-    """The body of a call."""
-
-    path: str
-    args: msgspec.Raw = msgspec.Raw(b"{}")
-    format: str | None = None
-    component_path: str | None = None
-
-
-class RunCall(msgspec.Struct):
-    """The body of ``/api/run/…``, whose path is in the URL."""
-
-    args: msgspec.Raw = msgspec.Raw(b"{}")
-    format: str | None = None
-
-
-class PastCall(FunctionCall):
-    """The body of ``/api/query_at_ts``."""
-
-    ts: str = ""
-
-
-class Batch(msgspec.Struct):
-    """The body of ``/api/query_batch``."""
-
-    queries: list[FunctionCall]
 
 
 Handler = Callable[[Deployment, Request], Response]

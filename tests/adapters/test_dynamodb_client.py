@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
+from chalicelib.adapters.dynamodb.client import DynamoClient
+from chalicelib.adapters.dynamodb.refusals import ConditionFailed
 from chalicelib.adapters.dynamodb.usage import Usage
 from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
 

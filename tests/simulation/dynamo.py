@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from chalicelib.adapters.dynamodb.client import ConditionFailed
+from chalicelib.adapters.dynamodb.refusals import ConditionFailed
 from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
 from tests.simulation.expressions import Item, condition, plain, update
 from tests.simulation.faults import EXPIRED_MS, HABITS

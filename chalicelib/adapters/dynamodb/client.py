@@ -1,25 +1,19 @@
 """The one way to DynamoDB: named tables, retries that cannot lie, and the bill."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from random import random
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ProxyConnectionError,
-)
 
 from chalicelib.adapters import aws
+from chalicelib.adapters.dynamodb.refusals import Refused, typed_errors
 from chalicelib.adapters.dynamodb.usage import Item, Usage
-from chalicelib.engine.errors import OutcomeUnknown, StorageUnavailable
+from chalicelib.engine.errors import StorageUnavailable
 
 CONNECT_S: Final = 1.0
 """How long a connection may take, in seconds; without one no request was sent."""
@@ -39,28 +33,9 @@ PARALLEL: Final = 16
 BATCH_KEYS: Final = 100
 """Items that are read in one call. Source: DynamoDB API reference, BatchGetItem."""
 
-_REFUSALS: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-_UNSENT: Final = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 _FIRST_PAUSE_S: Final = 0.025
-_SERVER_FAULT: Final = 500
 
 T = TypeVar("T")
-
-
-class ConditionFailed(Exception):
-    """The item was not as the condition wants it; ``item`` is how it was (None: absent)."""
-
-    def __init__(self, item: Item | None) -> None:
-        super().__init__("the condition of a write was not met")
-        self.item = item
 
 
 class DynamoClient:
@@ -281,45 +256,14 @@ class DynamoClient:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                with _typed_errors(once=once):
+                with typed_errors(once=once):
                     return call(**clauses)
-            except _Refused as refused:
+            except Refused as refused:
                 if time.monotonic() > give_up:
                     raise StorageUnavailable(str(refused)) from refused
                 # Jitter, or all who were throttled together come back together.
                 time.sleep(pause * (0.5 + random()))  # noqa: S311 - not a secret
                 pause = min(pause * 2, 1.0)
-
-
-class _Refused(Exception):
-    """The call was surely not executed, and may be if it is repeated."""
-
-
-@contextmanager
-def _typed_errors(*, once: bool) -> Iterator[None]:
-    """Raise what botocore raises as what it means for the caller."""
-    try:
-        yield
-    except _UNSENT as error:
-        raise _Refused(str(error)) from error
-    except BotoCoreError as error:
-        raise _unanswered(error, once=once) from error
-    except ClientError as error:
-        answer = error.response
-        code = answer["Error"]["Code"]
-        if code == "ConditionalCheckFailedException":
-            found: Any = answer.get("Item")
-            raise ConditionFailed(found) from None
-        if code in _REFUSALS:
-            raise _Refused(str(error)) from error
-        if answer["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_FAULT:
-            raise _unanswered(error, once=once) from error
-        raise StorageUnavailable(str(error)) from error
-
-
-def _unanswered(error: Exception, *, once: bool) -> Exception:
-    """The call may have been executed, or may yet be."""
-    return OutcomeUnknown(str(error)) if once else StorageUnavailable(str(error))
 
 
 def _make_client(

@@ -11,7 +11,7 @@ from chalicelib.adapters.dynamodb.chunks import (
     address_of,
     machine_ms,
 )
-from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
+from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.log_items import (
     Calls,
     entry_item,
@@ -27,6 +27,7 @@ from chalicelib.adapters.dynamodb.log_items import (
     row_key,
     sort_key,
 )
+from chalicelib.adapters.dynamodb.refusals import ConditionFailed
 from chalicelib.adapters.dynamodb.sweep import Sweep
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
 from chalicelib.engine.errors import BelowHorizon, StorageUnavailable

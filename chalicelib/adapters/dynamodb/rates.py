@@ -8,7 +8,8 @@ alone. At the limit of 1,000 an hour that is less than one write a second to an 
 from random import random
 from typing import Final
 
-from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
+from chalicelib.adapters.dynamodb.client import DynamoClient
+from chalicelib.adapters.dynamodb.refusals import ConditionFailed
 from chalicelib.adapters.dynamodb.usage import Item
 from chalicelib.adapters.system import SystemClock
 from chalicelib.engine.errors import StorageUnavailable

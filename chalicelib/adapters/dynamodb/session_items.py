@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
+from chalicelib.adapters.dynamodb.client import DynamoClient
+from chalicelib.adapters.dynamodb.refusals import ConditionFailed
 from chalicelib.adapters.dynamodb.usage import Attribute, Item
 from chalicelib.engine.ports import Clock
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from chalicelib.adapters.dynamodb.chunks import Chunks
-from chalicelib.adapters.dynamodb.client import ConditionFailed, DynamoClient
+from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.log_items import (
     OWN_INDEX,
     POSITION,
@@ -19,6 +19,7 @@ from chalicelib.adapters.dynamodb.log_items import (
     number,
     sort_key,
 )
+from chalicelib.adapters.dynamodb.refusals import ConditionFailed
 from chalicelib.adapters.dynamodb.usage import Item
 from chalicelib.engine.log import decode_entry
 from chalicelib.engine.persistence import Marks
