@@ -239,8 +239,9 @@ class SessionStore(Protocol):
     def bury(self, connection: str) -> None:
         """Remove what a condemned session left: state, inbox, roster; keep the dead lease.
 
-        The dead lease goes by itself, not before a day has passed; of what it held, that it is
-        dead may be all that is left. A session stays on the roster until its burial is finished.
+        The dead lease goes by itself: not before a day has passed, or, where one process has all
+        sessions, not before every frame of it must have come. That it is dead may be all that is
+        left of it. A session stays on the roster until its burial is finished.
         """
         ...
 

@@ -19,6 +19,14 @@ from chalicelib.engine.ports import (
 )
 
 _KEEP_DEAD_MS: Final = 24 * 60 * 60 * 1000
+
+DEAD_KEPT: Final = 100_000
+"""Dead leases that are kept at most, some 40 MB of them.
+
+Whoever connects and leaves for a day must not fill the memory. In one process a frame that is
+still under way is no older than seconds, in which not so many die.
+"""
+
 _DEAD: Final = Lease(dead=True)
 
 
@@ -80,7 +88,10 @@ class MemorySessions:
     def _forget_dead(self, now_ms: float) -> None:
         # Other calls are not told the time; they take the last that was heard.
         self._now_ms = max(self._now_ms, now_ms)
-        while self._buried and self._buried[0][0] < self._now_ms - _KEEP_DEAD_MS:
+        while self._buried and (
+            len(self._buried) > DEAD_KEPT
+            or self._buried[0][0] < self._now_ms - _KEEP_DEAD_MS
+        ):
             self._sessions.pop(self._buried.popleft()[1], None)
 
     def _living(self, connection: str) -> _Session | None:
