@@ -42,7 +42,8 @@ class PooledIds(SystemIds):
                 # Each name goes to one thread: a list gives each of its parts away once.
                 return self._names.pop()
             except IndexError:
-                self._names.extend([self.seed().hex() for _ in range(NAMES_AHEAD)])
+                text = self._pool.take(NAMES_AHEAD * SEED_BYTES).hex()
+                self._names.extend([text[i : i + 32] for i in range(0, len(text), 32)])
 
     @override
     def seed(self) -> bytes:

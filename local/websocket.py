@@ -126,15 +126,15 @@ class GatewaySocket(asyncio.Protocol):
 
     def send(self, items: list[bytes | Close]) -> None:
         """Hand messages to the transport, in order; none go out once the socket closes."""
+        if self._ws.state is not State.OPEN:
+            return
         for item in items:
-            if self._ws.state is not State.OPEN:
-                break
             if isinstance(item, Close):
                 self._close(item.code, item.reason)
-            else:
-                self._send_text(item)
-            if self._unsent:
-                self._unsent += 1
+                break
+            self._send_text(item)
+        if self._unsent:
+            self._unsent += len(items)
         self._active = time.monotonic()
         self._write()
 

@@ -63,8 +63,7 @@ class QueryCache:
         name = _name(call)
         for claims in self._claims.get(name, ()):
             key = name, claims, projection(call.caller, claims)
-            with self._lock:
-                held = self._held.get(key)
+            held = self._held.get(key)  # without the lock: nothing else is looked at
             if held is not None and (fresh := self._proved(held, view)) is not None:
                 if fresh is not held:
                     self._put(key, fresh)

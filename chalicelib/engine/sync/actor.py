@@ -167,7 +167,8 @@ class Actors:
         until_ms: float = float("inf"),
     ) -> Committed:
         """Run the session; return the mutations that it answered, if all went well."""
-        until_ms = min(until_ms, self._clock.now_ms() + HOLD_MS)
+        # Counted from when it was taken, as the lease itself.
+        until_ms = min(until_ms, lease.deadline_ms - LEASE_MS + HOLD_MS)
         try:
             return self._run(connection, owner, lease, frame, look=look, until_ms=until_ms)
         except (ConnectionGone, PostUnanswered):
@@ -312,10 +313,7 @@ class _States:
         self._held: OrderedDict[str, tuple[int, Session]] = OrderedDict()
 
     def get(self, connection: str, revision: int) -> Session | None:
-        with self._lock:
-            held = self._held.get(connection)
-            if held is not None:
-                self._held.move_to_end(connection)
+        held = self._held.get(connection)
         return held[1] if held is not None and held[0] == revision else None
 
     def put(self, connection: str, revision: int, session: Session) -> None:

@@ -145,7 +145,7 @@ class Conversation(Holding):
             digests=told,
             seen=max(lease.seen, moved.ts),
             due=moved.overtaken,
-            sent_ms=self._sent_ms(),
+            sent_ms=max(lease.sent_ms, self.outbox.sent_ms),
         )
         # Removed only now: until it was sent, the old ones were still needed.
         if moved.obsolete:
@@ -193,14 +193,13 @@ class Conversation(Holding):
         """Keep the client from giving up: two thirds of its patience, less one tick."""
         if not self.session.id:
             return
-        idle_ms = self.services.clock.now_ms() - max(self._sent_ms(), self.lease.born_ms)
-        if idle_ms > self.lease.drop_ms * 2 / 3 - self.services.tick_ms:
+        lease, outbox = self.lease, self.outbox
+        heard_ms = max(lease.sent_ms, outbox.sent_ms, lease.born_ms)
+        idle_ms = self.services.clock.now_ms() - heard_ms
+        if idle_ms > lease.drop_ms * 2 / 3 - self.services.tick_ms:
             self.outbox.post(Ping())
-        if self.outbox.sent_ms > self.lease.sent_ms:
-            self.lease = msgspec.structs.replace(self.lease, sent_ms=self.outbox.sent_ms)
-
-    def _sent_ms(self) -> float:
-        return max(self.lease.sent_ms, self.outbox.sent_ms)
+        if outbox.sent_ms > lease.sent_ms:
+            self.lease = msgspec.structs.replace(lease, sent_ms=outbox.sent_ms)
 
     def _give_up_actions(self) -> None:
         """Answer for actions whose job died after its claim."""

@@ -87,7 +87,8 @@ class Outbox:
     def _offer(self, data: bytes) -> bool:
         if self._offer_to is None:
             self._send(data)
-        elif not self._offer_to(self._connection, data):
+            return True
+        if not self._offer_to(self._connection, data):
             return False
         self.sent_ms = self._clock.now_ms()
         return True

@@ -59,7 +59,7 @@ def message(
 
 def pack(digests: Digests) -> bytes:
     """Digests as the lease keeps them: query id and digest, one after another."""
-    return b"".join(i.to_bytes(_ID_BYTES, "big") + d for i, d in sorted(digests.items()))
+    return b"".join([i.to_bytes(_ID_BYTES, "big") + d for i, d in sorted(digests.items())])
 
 
 @lru_cache(maxsize=KEPT_DIGESTS)

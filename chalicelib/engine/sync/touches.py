@@ -36,11 +36,12 @@ class Touches:
         grazed = 0
         if since >= until:
             return causes, grazed
-        look = _Look(self._tail, since, until)
+        look: _Look | None = None
         for i, read in reads.items():
             question = read, since, until
             answer = self._known.get(question)
             if answer is None:
+                look = look or _Look(self._tail, since, until)
                 answer = self._known[question] = look.at(read)
             if isinstance(answer, Cause):
                 causes[i] = answer

@@ -139,7 +139,7 @@ class Mover:
             all_known = all_known and known is not None
             (found.shared.discard if known is None else found.shared.add)(i)
             found.outcomes[i] = outcome
-            found.reads[i] = outcome.read_set or ReadSet()
+            found.reads[i] = outcome.read_set if outcome.read_set is not None else ReadSet()
         return all_known
 
     def _starting_view(
@@ -193,10 +193,10 @@ def _with_reads(session: Session, found: _Found) -> Session:
 
 
 def _journals_moved(session: Session, outcomes: Mapping[int, Outcome]) -> bool:
-    return any(
-        outcome.journal not in (None, session.queries[i].journal)
-        for i, outcome in outcomes.items()
-    )
+    for i, outcome in outcomes.items():
+        if outcome.journal is not None and outcome.journal != session.queries[i].journal:
+            return True
+    return False
 
 
 def _unmoved(session: Session, reads: Mapping[int, ReadSet]) -> bool:

@@ -234,15 +234,14 @@ TRANSITIONS = (
             ),
             Edit(
                 OUTBOX,
-                "        elif not self._offer_to(self._connection, data):\n"
+                "        if not self._offer_to(self._connection, data):\n"
                 "            return False\n",
-                "        else:\n"
-                "            try:\n"
-                "                room = self._offer_to(self._connection, data)\n"
-                "            except PostUnanswered:\n"
-                "                room = self._offer_to(self._connection, data)\n"
-                "            if not room:\n"
-                "                return False\n",
+                "        try:\n"
+                "            room = self._offer_to(self._connection, data)\n"
+                "        except PostUnanswered:\n"
+                "            room = self._offer_to(self._connection, data)\n"
+                "        if not room:\n"
+                "            return False\n",
             ),
             Edit(
                 OUTBOX,
