@@ -80,8 +80,8 @@ class OneStream(Platform):
     is_busy = False
 
     @override
-    def backend(self, package: str = "benchmarks.app") -> Backend:
-        return super().backend(package)
+    def backend(self, packages: tuple[str, ...] = ("benchmarks.app",)) -> Backend:
+        return super().backend(packages)
 
     @override
     def _stream(self, entry: Entry) -> None:

@@ -10,7 +10,7 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
 from tests.simulation.properties import Broken, Property
 
-NEXT_APP = "tests.simulation.app_next"
+NEXT_APP = ("tests.simulation.app_next",)
 HOUSE_JOB = b'{"type":"house"}'
 MOST_LATE_MS = 3000.0
 

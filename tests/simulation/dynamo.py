@@ -13,12 +13,13 @@ from tests.simulation.world import World
 T = TypeVar("T")
 Key = tuple[Any, Any]
 
-SORT_KEYS = {
+SORT_KEYS = {  # of a table without one: its only key
     "log": "ts",
     "rows": "sk",
     "chunks": "n",
     "sessions": "sk",
     "subscriptions": "sk",
+    "rates": "pk",
 }
 LAG_MS = 400.0
 """How old, at most, what an eventually consistent read returns may be."""
@@ -31,7 +32,8 @@ class Tables:
         self._world = world
         self._items: dict[str, dict[Any, dict[Any, Item]]] = {t: {} for t in SORT_KEYS}
         self._before: dict[tuple[str, Key], tuple[float, Item | None]] = {}
-        self.put_seen: Callable[[str, Item], None] = lambda table, item: None
+        self.put_seen: dict[str, Callable[[Item], None]] = {}
+        """Who hears of items that are put into a table."""
 
     def key(self, table: str, item: Item) -> Key:
         """The primary key of an item."""
@@ -56,7 +58,8 @@ class Tables:
             partition.pop(key[1], None)
         else:
             partition[key[1]] = item
-            self.put_seen(table, item)
+            if (seen := self.put_seen.get(table)) is not None:
+                seen(item)
 
     def sort_keys(self, table: str, partition: Any) -> list[Any]:
         """The sort keys of a partition, in order."""

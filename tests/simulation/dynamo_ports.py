@@ -1,6 +1,7 @@
 """The adapters of DynamoDB over torn tables, as the simulation holds them."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from typing_extensions import override
@@ -8,11 +9,13 @@ from typing_extensions import override
 from chalicelib.adapters.dynamodb.chunks import Chunks
 from chalicelib.adapters.dynamodb.log_items import read_entries, read_rows, row_key
 from chalicelib.adapters.dynamodb.persistence import DynamoPersistence
+from chalicelib.adapters.dynamodb.rates import DynamoRates
 from chalicelib.adapters.dynamodb.session_items import ItemTable
 from chalicelib.adapters.dynamodb.sessions import DynamoSessions
 from chalicelib.adapters.dynamodb.subscriptions import DynamoSubscriptions
 from chalicelib.engine.log import Entry, IndexKey
 from chalicelib.engine.ports import Acquired, Frame, roster_shard
+from chalicelib.engine.rates import unpacked
 from tests.simulation.dynamo import Tables, TornDynamo
 from tests.simulation.expressions import Item
 from tests.simulation.story import committed
@@ -28,13 +31,12 @@ class TornDynamoPersistence(DynamoPersistence):
         client: Any = TornDynamo(world, tables)
         super().__init__(client, now_ms=lambda: world.now_ms)
         self._world, self._tables, self._committed = world, tables, committed
-        tables.put_seen = self._put_seen
+        tables.put_seen["log"] = self._put_seen
 
-    def _put_seen(self, table: str, item: Item) -> None:
-        if table == "log":
-            entry = next(read_entries([item], Chunks(self._client)))
-            self._world.note(committed(entry))
-            self._committed(entry)
+    def _put_seen(self, item: Item) -> None:
+        entry = next(read_entries([item], Chunks(self._client)))
+        self._world.note(committed(entry))
+        self._committed(entry)
 
     def live_rows(self) -> dict[IndexKey, bytes | None]:
         """All rows as they are, tombstones left out."""
@@ -105,3 +107,17 @@ class _InOrder(ItemTable):
     @override
     def write(self, requests: Iterable[Any]) -> None:
         super().write(sorted(requests, key=repr))
+
+
+def watched_rates(
+    world: World, tables: Tables, counted: Callable[[str, int], None]
+) -> DynamoRates:
+    """The adapter of rate limits itself; ``counted`` hears who counts from when on."""
+
+    def seen(item: Item) -> None:
+        caller = item["pk"]["S"].partition("#")[2]
+        counted(caller, unpacked(item["t"]["B"])[-1])
+
+    tables.put_seen["rates"] = seen
+    client: Any = TornDynamo(world, tables)
+    return DynamoRates(client, "main", WorldClock(world), partial(world.between, (0, 1)))

@@ -124,6 +124,9 @@ class Gateway:
     def _send_down(self, socket: Socket, data: bytes) -> None:
         world = self._world
         world.note(received(socket.connection, data))
+        if len(data) > world.profile.max_message_bytes:
+            why = f"a message of {len(data)} bytes for {socket.connection}"
+            raise Broken(Property.PROTOCOL, why)
         if world.profile.take_ms is None:
             socket.heard_ms = max(socket.heard_ms, world.now_ms + world.between((0, 15)))
         else:

@@ -117,7 +117,7 @@ def perform(
 class Asked:
     """One mutation that somebody asked for, by its tag.
 
-    ``allowed`` are those in whose name it may run. ``action`` tells that an action runs it.
+    ``allowed`` are those in whose name it may run. ``answer`` is that of the replay, once it took effect.
     """
 
     path: str
@@ -126,6 +126,7 @@ class Asked:
     session: str | None = None
     number: int = -1
     ts: int | None = None
+    answer: Any = None
 
 
 class Oracle:
@@ -219,7 +220,8 @@ class Oracle:
             )
         if asked.path == "marks:add":
             answer = next(w.document_id for w in entry.writes if w.id not in before)
-        if entry.path.startswith("chores:"):
+        asked.answer = answer
+        if entry.path.startswith(("chores:", "idempotency:")):
             return  # its answer is that of another one
         if entry.path != "marks:work" and json.loads(entry.result or b"null") != answer:
             raise Broken(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.line import Line
 from chalicelib.engine.log import ORIGIN, Entry
 from chalicelib.engine.ports import Frame, roster_shard
+from chalicelib.engine.rates import RateLimiter
 from chalicelib.engine.sync.fanout import Fanout
 from chalicelib.engine.sync.messages import Authenticate
 from chalicelib.engine.sync.services import Committed
@@ -32,12 +34,14 @@ from tests.simulation.dynamo_ports import (
     MindfulDynamoSessions,
     TornDynamoPersistence,
     TornDynamoSubscriptions,
+    watched_rates,
 )
 from tests.simulation.faults import HABITS
 from tests.simulation.gateway import Gateway, Socket
 from tests.simulation.grouped import GroupedPersistence
 from tests.simulation.properties import Broken, Property
 from tests.simulation.queue import Queue
+from tests.simulation.rates import RateLedger, SlowRates, WatchedRates
 from tests.simulation.slow_line import SlowLine
 from tests.simulation.storage import TornPersistence
 from tests.simulation.turns import VirtualLock, VirtualTurns
@@ -51,10 +55,19 @@ DAY_MS = 24 * 60 * 60 * 1000.0
 REDELIVERY_MS = (300, 3000)
 
 
+APP = ("tests.simulation.app",)
+WEB = (
+    *APP,
+    "chalicelib.geoflow.idempotency",
+    "chalicelib.geoflow.schema.idempotency",
+    "tests.simulation.app_web",
+)
+
+
 @cache
-def registry(package: str) -> Registry:
+def registry(packages: tuple[str, ...]) -> Registry:
     """An app, read once."""
-    return Registry([package])
+    return Registry(packages)
 
 
 def user(name: str | None) -> Caller:
@@ -94,6 +107,7 @@ class Platform:
         self.sessions: SlowSessions | MindfulDynamoSessions
         self.subscriptions: SlowSubscriptions | TornDynamoSubscriptions
         self._tables: Tables | None = None
+        self.rates = RateLedger()
         if world.profile.dynamodb:
             tables = self._tables = Tables(world)
             self.storage = TornDynamoPersistence(world, tables, self._stream)
@@ -121,6 +135,7 @@ class Platform:
             line=self._line(),
             cursors=SivCursors(b"a test"),
             blobs=SlowBlobs(world, shelf),
+            rates=self._limiter() if world.profile.web else None,
         )
         self._processes: list[Process] = []
         self._ticks = 0
@@ -136,7 +151,17 @@ class Platform:
             return DynamoLine(client, "main", WorldClock(self.world))
         return None if self.world.profile.ordered else SlowLine(self.world)
 
-    def backend(self, package: str = "tests.simulation.app") -> Backend:
+    def _limiter(self) -> RateLimiter:
+        ledger = self.rates
+
+        def counted(caller: str, at: int) -> None:
+            ledger.count(caller, at, import_module("tests.simulation.app_web.http").RATE)
+
+        if self._tables is None:
+            return WatchedRates(SlowRates(self.world, ledger), ledger)
+        return WatchedRates(watched_rates(self.world, self._tables, counted), ledger)
+
+    def backend(self, packages: tuple[str, ...] = ()) -> Backend:
         """A new process, with nothing cached."""
         profile = self.world.profile
         behaviour = Behaviour(
@@ -149,7 +174,7 @@ class Platform:
         skew_ms = profile.skew_ms
         clock = WorldClock(self.world, self.world.between((-skew_ms, skew_ms)))
         backend = Backend(
-            registry(package),
+            registry(packages or (WEB if profile.web else APP)),
             msgspec.structs.replace(self._ports, clock=clock),
             behaviour=behaviour,
             verify=verify,

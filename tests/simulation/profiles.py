@@ -18,6 +18,7 @@ class Profile:
     ``skew_ms``: how wrong the clock of a process may be, either way.
     ``jobs`` are scheduled, or called off, within ``jobs_ms``; twice as many ``files`` are
     uploaded, and as many deleted and swept. ``undos`` are begun in that time, too.
+    ``web``: how much is asked for over HTTP that is limited, and may be repeated.
     ``small``: the engine's limits are. ``night``: there is one, in which the log is trimmed.
     ``house``: how often the housekeeper comes by day.
     ``take_ms``: how long a client takes for each message, which the gateway then knows of.
@@ -51,6 +52,7 @@ class Profile:
     jobs_ms: float = 3000
     files: int = 0
     undos: int = 0
+    web: int = 0
     dynamodb: bool = False
     small: bool = False
     night: bool = False
@@ -96,7 +98,8 @@ BEHIND = replace(LOCAL, take_ms=(20, 900), think_ms=(0, 60), acts=(8, 20), http=
 BARELY_BEHIND = replace(BEHIND, take_ms=(1, 120), http=8, stall=0.3)
 # Clients that read slowly, of which API Gateway tells by refusing.
 FULL = replace(CALM, faults=replace(NONE, full=0.3), acts=(8, 20), http=12)
-PIECES = replace(CALM, max_message_bytes=2048)
+# Messages are so short that transitions go in pieces; answers have room enough.
+PIECES = replace(CALM, small=True, max_message_bytes=700, acts=(6, 16), http=20)
 
 # Committers wake others before the stream does. "Deserted": they die of it, where they hold no
 # lease, so that no tick is needed: what they leave undone, the stream alone does.
@@ -147,11 +150,26 @@ FAULTY_UNDO = replace(
     clients=(1, 2),
 )
 
+# Requests that are counted, and repeated while they run; undone now and then.
+WEB = replace(SHORT, web=30, undos=1, jobs_ms=2500, stall=0.1, processes=8, skew_ms=5)
+FAULTY_WEB = replace(
+    WEB,
+    ticks=True,
+    faults=replace(Faults(), kill=0.01, error=0.004, lost_put=0.1),
+    clients=(1, 1),
+)
+
 PROFILES = {
     "undo": UNDO,
     "faulty undo": FAULTY_UNDO,
     "local undo": replace(LOCAL, undos=4, jobs=4, http=20, acts=(8, 16)),
     "undo on dynamodb": replace(FAULTY_UNDO, dynamodb=True, undos=3, acts=(4, 10)),
+    "web": WEB,
+    "faulty web": FAULTY_WEB,
+    "web on dynamodb": replace(
+        FAULTY_WEB, dynamodb=True, web=20, faults=replace(FAULTY_WEB.faults, lost_put=0.03)
+    ),
+    "local web": replace(LOCAL, web=30, acts=(2, 6), http=2),
     "files": FILES,
     "faulty files": FAULTY_FILES,
     "files on dynamodb": replace(FAULTY_FILES, dynamodb=True, files=8),

@@ -35,6 +35,11 @@ class Property(Enum):
         "A file has its bytes as long as it is there, and no bytes are left without a file."
     )
     UNDO = "An undo brings back what the documents were, to the byte, and touches nothing that others have written since."
+    RATES = "No more requests are granted in a window than its rate says, and none is refused while fewer were."
+    REPEATED = (
+        "A request that is repeated under its key has its effect once, and the same answer."
+    )
+    HISTORY = "Who follows the log is told each entry once, in order, and as it is."
     CRASH = "No handler fails for a reason that is neither the app's nor the platform's."
 
 

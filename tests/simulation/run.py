@@ -16,9 +16,10 @@ from tests.simulation.http import HttpCaller
 from tests.simulation.jobs import JobCaller, Ledger
 from tests.simulation.limits import small_limits
 from tests.simulation.oracle import Oracle
-from tests.simulation.platform import TICK_MS, Platform
+from tests.simulation.platform import APP, TICK_MS, Platform
 from tests.simulation.profiles import Profile
 from tests.simulation.undoing import UndoCaller, UndoLedger
+from tests.simulation.web import Follower, WebCaller, operations
 from tests.simulation.world import World
 
 NIGHT_MS = 25 * 60 * 60 * 1000.0
@@ -44,9 +45,13 @@ class Simulation:
         world.trace = trace
         self.oracle, self.ledger, self.shelf = Oracle(), Ledger(), Shelf()
         self.undone = UndoLedger(self.oracle)
+        self.follower = Follower(self.oracle)
         LABOURS.clear()
         self.platform = Platform(world, self._committed, self.shelf)
-        self.platform.backend().deploy("v1")
+        self.platform.backend(APP).deploy("v1")
+        if profile.web:
+            # Afterwards, so that its tables come after those of the others.
+            self.platform.backend().deploy("v2")
         world.begin()
         low, high = profile.clients
         clients = [
@@ -58,6 +63,7 @@ class Simulation:
         self.background = Background(self.platform, self.oracle)
         self.jobs = JobCaller(self.platform, self.oracle, self.ledger)
         self.files = FileCaller(self.platform, self.shelf)
+        self.web = WebCaller(self.platform, self.oracle, self.platform.rates)
         self.undos = UndoCaller(self.platform, self.oracle, self.undone)
 
     def run(self) -> None:
@@ -67,9 +73,10 @@ class Simulation:
             Broken: a property does not hold.
         """
         try:
-            self._live()
-            self._come_to_rest()
-            self._check()
+            with operations() if self.world.profile.web else nullcontext():
+                self._live()
+                self._come_to_rest()
+                self._check()
         finally:
             self.world.close()
 
@@ -83,6 +90,7 @@ class Simulation:
         self.jobs.start()
         self.files.start()
         self.undos.start()
+        self.web.start()
         world.run()
         if world.profile.night:
             self._live_on_another_day()
@@ -137,6 +145,8 @@ class Simulation:
         self.undone.check_at_rest()
         self.world.stats["undos that ended"] += self.undone.ended
         self.world.stats.update(self.ledger.ends())
+        if self.world.profile.web:
+            self._check_follower()
         if self.world.profile.files:
             self.files.finish()
             self.shelf.check_at_rest()
@@ -149,10 +159,19 @@ class Simulation:
         for client in self.clients:
             check_failures(self.oracle, client.failed)
 
+    def _check_follower(self) -> None:
+        head = self.oracle.head
+        for _ in range(self.world.profile.processes + 2):
+            # One that knows less of the log learns of it, and tells nothing.
+            self.web.follow(head)
+            self.world.run()
+        self.follower.check_at_rest(head)
+
     def _committed(self, entry: Entry) -> None:
         self.oracle.committed(entry)
         self.ledger.committed(entry)
         self.undone.committed(entry)
+        self.follower.committed(entry)
         self.shelf.committed(entry)
 
     def _apply_all(self) -> None:

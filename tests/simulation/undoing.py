@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.engine.auth import AdminIdentity
 from chalicelib.engine.backend import Backend
 from chalicelib.engine.database.catalogue import CATALOGUE_TABLE, decode_catalogue
+from chalicelib.engine.database.undo import FOLLOWER
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.log import ORIGIN, Entry, Write
 from chalicelib.engine.values.ids import decode_id
@@ -57,7 +58,8 @@ class UndoLedger:
         elif name == "_undos" and write.after:
             self.newest = json.loads(write.after)
         elif name == "_log_followers":
-            (self._followers.add if write.after else self._followers.discard)(write.id)
+            if json.loads(write.after or write.before or b"")["name"] == FOLLOWER:
+                (self._followers.add if write.after else self._followers.discard)(write.id)
         elif name == "_undo_marks" and write.after is None:
             return {self._marks.pop(write.id)}
         elif name == "_undo_marks":

@@ -5,6 +5,7 @@ up to about 450 requests in the window, 3 WRU at a thousand. A refused one costs
 alone. At the limit of 1,000 an hour that is less than one write a second to an item.
 """
 
+from collections.abc import Callable
 from random import random
 from typing import Final
 
@@ -28,8 +29,15 @@ _TABLE: Final = "rates"
 class DynamoRates:
     """Items of :class:`chalicelib.adapters.dynamodb.session_models.RateItem`."""
 
-    def __init__(self, client: DynamoClient, log: str, clock: Clock | None = None) -> None:
-        self._client, self._log = client, log
+    def __init__(
+        self,
+        client: DynamoClient,
+        log: str,
+        clock: Clock | None = None,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        """``chance`` draws the pauses, each from 0 to 1."""
+        self._client, self._log, self._chance = client, log, chance
         self._clock = clock or SystemClock()
 
     def take(self, caller: str, rate: Rate, now_ms: float) -> Quota:
@@ -49,7 +57,7 @@ class DynamoRates:
                 self._put(key, item, times, rate)
             except ConditionFailed as overtaken:
                 item = overtaken.item
-                self._clock.wait_ms(2 * PAUSE_MS * random())  # noqa: S311 - not a secret
+                self._clock.wait_ms(2 * PAUSE_MS * self._chance())
             else:
                 return quota
         raise StorageUnavailable("a request could not be counted: others kept overtaking")

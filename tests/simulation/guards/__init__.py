@@ -14,6 +14,7 @@ from tests.simulation.guards.jobs import JOBS
 from tests.simulation.guards.transitions import TRANSITIONS
 from tests.simulation.guards.undo import UNDO
 from tests.simulation.guards.upkeep import UPKEEP
+from tests.simulation.guards.web import WEB
 
 GUARDS: tuple[Guard, ...] = (
     *COMMITS,
@@ -25,6 +26,7 @@ GUARDS: tuple[Guard, ...] = (
     *JOBS,
     *FILES,
     *UNDO,
+    *WEB,
 )
 
 __all__ = ["GUARDS", "Edit", "Guard"]

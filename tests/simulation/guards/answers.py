@@ -2,6 +2,8 @@
 
 from tests.simulation.guards.guard import ENGINE, Edit, Guard
 
+MOVER = ENGINE + "sync/transition.py"
+OUTBOX = ENGINE + "sync/outbox.py"
 TELLING = ENGINE + "sync/telling.py"
 CONVERSATION = ENGINE + "sync/conversation.py"
 RUNNER = ENGINE + "functions/runner.py"
@@ -59,5 +61,28 @@ ANSWERS = (
                 "        if i in session.queries\n",
             ),
         ),
+    ),
+    Guard(
+        "all pieces of a transition have its name",
+        "pieces",
+        (
+            Edit(
+                OUTBOX,
+                "                    transition_id=name,\n",
+                '                    transition_id=f"{name}-{number}",\n',
+            ),
+        ),
+    ),
+    Guard(
+        "a new live query is shown what was there when it was asked for",
+        "faulty",
+        (
+            Edit(
+                MOVER,
+                "return view, lease.version[:2] == (session.query_set, session.identity)",
+                "return view, True",
+            ),
+        ),
+        breaks="recent",
     ),
 )

@@ -1,0 +1,1 @@
+"""What the app answers over HTTP: limited, repeatable, and followed by a ledger."""
