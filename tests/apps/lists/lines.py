@@ -36,6 +36,20 @@ def page(
 
 
 @query
+def page_of_named(
+    ctx: QueryCtx, topic: str, pagination_opts: PaginationOptions
+) -> Page[float]:
+    """Read a page of lines whose text is the id of another one, which is read for each."""
+
+    def names(line: Line) -> bool:
+        named = ctx.db.normalize_id(Line, line.text)
+        return named is not None and ctx.db.get(named) is not None
+
+    lines = ctx.db.query(Line.by_rank.eq(topic)).filter(names)
+    return lines.paginate(pagination_opts).map(lambda line: line.rank)
+
+
+@query
 def texts(ctx: QueryCtx, topic: str, pagination_opts: PaginationOptions) -> Page[str]:
     """Read a page of a list by its texts."""
     found = ctx.db.query(Line.by_rank.eq(topic)).paginate(pagination_opts)

@@ -224,6 +224,20 @@ class TestAPage:
         assert [line["rank"] for line in by_bytes["page"]] == [0]
         assert not by_rows["isDone"]
 
+    def test_counts_the_bytes_that_its_filter_reads(self, trial: Trial) -> None:
+        for rank in range(9):
+            named = trial.mutate("lines:add", topic="n", rank=rank, text="x" * 9_000)
+            trial.mutate("lines:add", topic="l", rank=rank, text=named)
+
+        page = trial.query(
+            "lines:pageOfNamed",
+            topic="l",
+            paginationOpts=options(9, maximumBytesRead=30_000),
+        )
+
+        assert page["page"] == [0, 1, 2, 3]
+        assert not page["isDone"]
+
     def test_that_cannot_reach_its_end_must_be_split(self, trial: Trial) -> None:
         trial.mutate("lines:addMany", topic="l", count=9)
         whole = trial.query("lines:page", topic="l", paginationOpts=options(8))
