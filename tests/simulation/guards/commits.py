@@ -159,7 +159,7 @@ COMMITS = (
     Guard(
         "a pinned snapshot takes later writes back",
         "storm",
-        (Edit(SNAPSHOT, "        self._undo_later_entries()\n", ""),),
+        (Edit(SNAPSHOT, "            self._undo_later_entries()\n", ""),),
     ),
     Guard(
         "a cached result is proved by the log",

@@ -27,6 +27,17 @@ def test_is_found_in_the_source_exactly_once(name: str) -> None:
     assert found == [1] * len(BY_NAME[name].edits)
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_leaves_source_that_can_be_compiled(name: str) -> None:
+    sources: dict[str, str] = {}
+    for edit in BY_NAME[name].edits:
+        text = sources.get(edit.file) or (ROOT / edit.file).read_text()
+        sources[edit.file] = edit.applied(text)
+
+    for file, text in sources.items():
+        compile(text, file, "exec")
+
+
 def test_a_recording_that_was_interrupted_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
