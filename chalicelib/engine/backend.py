@@ -46,8 +46,8 @@ from chalicelib.engine.queued import (
     WakeJob,
     decode_job,
 )
-from chalicelib.engine.sync.actor import CLOSE_AGAIN
 from chalicelib.engine.sync.explain import Explainer
+from chalicelib.engine.sync.holding import CLOSE_AGAIN
 from chalicelib.engine.sync.messages import (
     Authenticate,
     FatalError,

@@ -1,9 +1,7 @@
 """The actor around a session: at most one invocation runs it at a time (docs/design.md 5)."""
 
-from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
-from threading import Lock
 from typing import Final
 
 import msgspec
@@ -19,8 +17,9 @@ from chalicelib.engine.ports import (
     SubscriptionIndex,
 )
 from chalicelib.engine.sync.conversation import Conversation
+from chalicelib.engine.sync.holding import CLOSE_AGAIN, CLOSE_INTERNAL
 from chalicelib.engine.sync.services import Committed, Ended, Services
-from chalicelib.engine.sync.session import Session
+from chalicelib.engine.sync.states import States, decode_state, encode_state
 
 LEASE_MS: Final = 35_000.0
 """How long a lease lasts: longer than the longest invocation that runs sessions, so that an
@@ -29,15 +28,8 @@ expired one means that its holder is gone. Source: API Gateway's integration tim
 HOLD_MS: Final = 20_000.0
 """How long a session is run before it is handed over, work or not (docs/hazards.md B3)."""
 
-CLOSE_INTERNAL: Final = 1011
-CLOSE_AGAIN: Final = 1013
-"""Close code that makes the stock clients come back after a while."""
-
 LEAVE_TRIES: Final = 3
 """How often the answer of an action is left, while it is not known whether it was."""
-
-STATES_KEPT: Final = 20_000
-"""Sessions whose state a process remembers, so that it need not be read again."""
 
 
 class Actors:
@@ -55,7 +47,7 @@ class Actors:
     ) -> None:
         self._store, self._index, self._gateway = store, index, gateway
         self._clock, self._ids, self._services = clock, ids, services
-        self._states = _States()
+        self._states = States()
 
     def take_frame(self, connection: str, frame: Frame) -> Committed:
         """Take up a frame: run the session with it, or leave it for whoever runs it now.
@@ -193,7 +185,7 @@ class Actors:
     ) -> Committed:
         self._services.turnstile.woken(connection)
         known = self._states.get(connection, lease.revision)
-        session = known or _decode(self._store.state(connection), lease.revision)
+        session = known or decode_state(self._store.state(connection), lease.revision)
         talk = Conversation(self._services, connection, session, lease, self._end_older)
         if frame is not None:
             talk.frames.take(frame)
@@ -263,66 +255,10 @@ class Actors:
         if talk.changed:
             revision = talk.lease.revision + 1
             talk.lease = msgspec.structs.replace(talk.lease, revision=revision)
-            self._store.write_state(connection, _encode(talk.session, revision))
+            self._store.write_state(connection, encode_state(talk.session, revision))
             talk.changed = False
         return talk.lease
 
     def _end_older(self, connections: list[str]) -> None:
         for connection in connections:
             self.end(connection, reason="Replaced")
-
-
-class _State(msgspec.Struct, frozen=True, array_like=True):
-    revision: int
-    session: Session
-
-
-_decoder = msgspec.msgpack.Decoder(_State)
-
-
-def _encode(session: Session, revision: int) -> bytes:
-    return msgspec.msgpack.encode(_State(revision, session))
-
-
-def session_of(data: bytes) -> Session:
-    """Read a state item, whichever lease it goes with; for whoever only looks."""
-    return _state_of(data).session
-
-
-def _state_of(data: bytes) -> _State:
-    return _decoder.decode(data) if data else _State(0, Session())
-
-
-def _decode(data: bytes, revision: int) -> Session:
-    """Read the state that goes with a lease.
-
-    Raises:
-        Ended: it is another one; an older write came late, after its repetition.
-    """
-    state = _state_of(data)
-    if state.revision != revision:
-        raise Ended(CLOSE_AGAIN, "StateLost")
-    return state.session
-
-
-class _States:
-    """Session states that this process was the last to write, by revision."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._held: OrderedDict[str, tuple[int, Session]] = OrderedDict()
-
-    def get(self, connection: str, revision: int) -> Session | None:
-        held = self._held.get(connection)
-        return held[1] if held is not None and held[0] == revision else None
-
-    def put(self, connection: str, revision: int, session: Session) -> None:
-        with self._lock:
-            self._held[connection] = revision, session
-            self._held.move_to_end(connection)
-            if len(self._held) > STATES_KEPT:
-                self._held.popitem(last=False)
-
-    def drop(self, connection: str) -> None:
-        with self._lock:
-            self._held.pop(connection, None)

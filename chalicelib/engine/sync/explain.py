@@ -14,8 +14,8 @@ from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.log import Entry, Write, members_of
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Clock, SessionStore, SubscriptionIndex
-from chalicelib.engine.sync.actor import session_of
 from chalicelib.engine.sync.reruns import Cause, Rerun, Reruns
+from chalicelib.engine.sync.states import session_of
 from chalicelib.engine.values.encoding import encode, restore
 from chalicelib.engine.values.ids import RANDOM_BYTES, decode_id, make_internal
 

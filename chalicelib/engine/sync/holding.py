@@ -13,6 +13,7 @@ from chalicelib.engine.sync.session import Session
 CLOSE_INTERNAL: Final = 1011
 CLOSE_NORMAL: Final = 1000
 CLOSE_AGAIN: Final = 1013
+"""Close code that makes the stock clients come back after a while."""
 
 
 class Holding:

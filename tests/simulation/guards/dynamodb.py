@@ -5,7 +5,7 @@ from tests.simulation.guards.guard import Edit, Guard
 PERSISTENCE = "chalicelib/adapters/dynamodb/persistence.py"
 SESSIONS = "chalicelib/adapters/dynamodb/sessions.py"
 SUBSCRIPTIONS = "chalicelib/adapters/dynamodb/subscriptions.py"
-ACTOR = "chalicelib/engine/sync/actor.py"
+STATES = "chalicelib/engine/sync/states.py"
 
 DYNAMODB = (
     Guard(
@@ -95,7 +95,7 @@ DYNAMODB = (
     Guard(
         "a state goes with the revision of its lease",
         "faulty dynamodb",
-        (Edit(ACTOR, "    if state.revision != revision:\n", "    if False:\n"),),
+        (Edit(STATES, "    if state.revision != revision:\n", "    if False:\n"),),
     ),
     Guard(
         "dynamodb: whoever reads what was written matches",

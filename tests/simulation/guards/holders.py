@@ -3,6 +3,7 @@
 from tests.simulation.guards.guard import ENGINE, MEMORY, Edit, Guard
 
 ACTOR = ENGINE + "sync/actor.py"
+STATES = ENGINE + "sync/states.py"
 CONVERSATION = ENGINE + "sync/conversation.py"
 ORDER = ENGINE + "sync/order.py"
 FANOUT = ENGINE + "sync/fanout.py"
@@ -119,7 +120,7 @@ HOLDERS = (
         "calm",
         (
             Edit(
-                ACTOR,
+                STATES,
                 "return held[1] if held is not None and held[0] == revision else None",
                 "return held[1] if held is not None else None",
             ),
