@@ -14,7 +14,7 @@ SMALL: dict[str, dict[str, float]] = {
     "functions.mutations": {"LONE_RUNS": 1},
     "functions.runner": {"FREE_QUERY_RUNS": 2},
     "sync.actor": {"STATES_KEPT": 1},
-    "sync.conversation": {"RESPONSE_ENVELOPE_BYTES": 200},
+    "sync.reception": {"RESPONSE_ENVELOPE_BYTES": 200},
     "sync.outbox": {"RESPONSE_ENVELOPE_BYTES": 200},
     "sync.fanout": {"WOKEN_HERE": 1, "WOKEN_BY_JOB": 1, "WOKEN_AHEAD": 1},
     "sync.transition": {"MAX_ROUNDS": 2},
