@@ -8,10 +8,14 @@ from chalicelib.engine.database.tail import LogTail
 from chalicelib.engine.database.written import Stretch
 from chalicelib.engine.sync.reruns import LOG_NOT_KEPT, Cause, first_touch
 
-KEPT_TOUCHES: Final = 4096
-"""Answers that are kept: a commit wakes thousands of sessions with the same few questions."""
+KEPT_INTERVALS: Final = 50_000
+"""Intervals of the read sets whose answers are kept, about 10 MB of them.
+
+A commit wakes thousands of sessions with the same few questions.
+"""
 
 _Question = tuple[ReadSet, int, int]
+_Answer = Cause | bool
 
 
 class Touches:
@@ -22,7 +26,8 @@ class Touches:
 
     def __init__(self, tail: LogTail) -> None:
         self._tail = tail
-        self._known: dict[_Question, Cause | bool] = {}
+        self._known: dict[_Question, _Answer] = {}
+        self._held = 0
 
     def among(
         self, reads: Mapping[int, ReadSet], since: int, until: int
@@ -42,14 +47,20 @@ class Touches:
             answer = self._known.get(question)
             if answer is None:
                 look = look or _Look(self._tail, since, until)
-                answer = self._known[question] = look.at(read)
+                answer = look.at(read)
+                self._keep(question, answer)
             if isinstance(answer, Cause):
                 causes[i] = answer
             else:
                 grazed += answer
-        if len(self._known) > KEPT_TOUCHES:
-            self._known.clear()
         return causes, grazed
+
+    def _keep(self, question: _Question, answer: _Answer) -> None:
+        self._held += 1 + len(question[0])
+        if self._held > KEPT_INTERVALS:
+            self._known.clear()
+            self._held = 0
+        self._known[question] = answer
 
 
 class _Look:
@@ -62,7 +73,7 @@ class _Look:
         self._missed: Stretch | None = None
         self._was_read = False
 
-    def at(self, reads: ReadSet) -> Cause | bool:
+    def at(self, reads: ReadSet) -> _Answer:
         """What touched ``reads`` first; if nothing did, whether it was grazed."""
         if not self._was_read:
             self._missed = self._tail.stretch(self._since, self._until)

@@ -95,7 +95,7 @@ def test_whoever_read_keys_alone_is_grazed_by_a_write_that_moves_none() -> None:
 
 
 def test_answers_that_were_let_go_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(touches, "KEPT_TOUCHES", 1)
+    monkeypatch.setattr(touches, "KEPT_INTERVALS", 1)
     tail, some = CountedTail(b"a"), {0: reads(b"a"), 1: reads(b"z")}
     found = Touches(tail)
 
