@@ -25,6 +25,18 @@ class TestPosting:
 
         assert received == [str(number) for number in range(2000)]
 
+    def test_keeps_the_order_of_what_is_compressed_and_what_is_not(
+        self, running: Running
+    ) -> None:
+        sent = [str(number) * (size * KIB) for number, size in enumerate((1, 99, 1, 99, 1))]
+        with connect(running.sync_url) as client:
+            client.ping().wait(10)
+            for text in sent:
+                running.server.connections.post(only_id(running), text.encode())
+            received = [client.recv(timeout=10) for _ in sent]
+
+        assert received == sent
+
     def test_from_many_threads_loses_and_mixes_nothing(self, running: Running) -> None:
         with connect(running.sync_url) as client:
             client.ping().wait(10)
