@@ -61,8 +61,12 @@ JOB_TIMEOUT_S: Final = 900
 JOBS_AT_ONCE: Final = 512
 """As many slow actions may wait for something side by side."""
 
-WAKES_AT_ONCE: Final = 3
-"""Messages about sessions that are handled at once, unless they take long: they compute."""
+WAKES_AT_ONCE: Final = 1
+"""Messages about sessions that are handled at once, unless they take long: they compute.
+
+Two threads that compute need the same locks, and whoever is given one waits for its turn with
+it, so that the other stops at once: each of thousands of sessions would take several turns.
+"""
 
 
 def main() -> int:

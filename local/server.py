@@ -29,8 +29,11 @@ GRACE_S: Final = 1
 TRANSFER_S: Final = 24 * 3600
 """How long an upload or a download may take as a whole, in seconds."""
 
-MESSAGES_AT_ONCE: Final = 2
-"""Messages that are handled by threads at once, unless they take long: mostly they compute."""
+MESSAGES_AT_ONCE: Final = 1
+"""Messages that are handled by threads at once, unless they take long: mostly they compute.
+
+As for wake-ups, a second thread would have both take turns at every lock.
+"""
 
 TICK_S: Final = 1.0
 """How often the gateway looks at deadlines."""
