@@ -21,6 +21,7 @@ from chalicelib.geoflow import (
     logs,
     members,
     oversight,
+    portable,
     schedules,
     users,
     versions,
@@ -161,12 +162,26 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     "users.read": (lambda s: _seen(s.who.query(users.get, s.owner_id)),),
     "users.change": (),  # there is no function that changes another's profile
     "users.grant": (lambda s: s.who.mutation(users.set_role, s.owner_id, "admin"),),
-    "workflows.create": (lambda s: s.who.mutation(workflows.create, "mine"),),
+    "workflows.create": (
+        lambda s: s.who.mutation(workflows.create, "mine"),
+        lambda s: s.who.mutation(
+            portable.import_workflow,
+            portable.FORMAT,
+            portable.FORMAT_VERSION,
+            portable.Drawing(name="taken"),
+        ),
+    ),
     "workflows.read": (
         lambda s: _seen(s.who.query(workflows.get, s.workflow)),
         lambda s: _seen(s.who.query(workflows.list_) or None),
         lambda s: _seen(s.who.query(workflows.list_page, _PAGE).page or None),
+        lambda s: _seen(s.who.query(workflows.search, "lid", _PAGE).page or None),
+        lambda s: s.who.mutation(portable.export_workflow, s.workflow),
         lambda s: _seen(s.who.query(members.list_, s.workflow) or None),
+        lambda s: _seen(s.who.query(versions.list_page, s.workflow, _PAGE).page or None),
+        lambda s: _seen(
+            s.who.query(schedules.list_by_workflow_page, s.workflow, _PAGE).page or None
+        ),
         lambda s: _seen(s.who.query(versions.list_, s.workflow) or None),
         lambda s: _seen(s.who.query(versions.get, s.workflow, 1)),
         lambda s: _seen(s.who.query(schedules.get, made(s, "schedule"))),
@@ -174,6 +189,7 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
     ),
     "workflows.change": (
         lambda s: s.who.mutation(workflows.update, s.workflow, name="changed"),
+        lambda s: s.who.mutation(workflows.activate, s.workflow),
         lambda s: s.who.mutation(versions.publish, s.workflow),
         lambda s: s.who.mutation(versions.restore, s.workflow, 1),
         lambda s: s.who.mutation(workflows.archive, s.workflow),
@@ -213,6 +229,7 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
         lambda s: s.who.mutation(executions.remove, made(s, "ended")),
     ),
     "files.create": (
+        lambda s: s.who.query(files.check_upload),
         lambda s: s.who.mutation(files.generate_upload_url),
         lambda s: s.who.mutation(files.upload, made(s, "stored"), "b.csv", "text/csv"),
     ),
@@ -276,6 +293,7 @@ ATTEMPTS: Final[Mapping[Permission, tuple[Callable[[Scene], Any], ...]]] = {
         lambda s: s.who.action(webhooks.update, made(s, "webhook"), name="other"),
         lambda s: s.who.action(webhooks.rotate_secret, made(s, "webhook")),
         lambda s: s.who.mutation(webhooks.disable, made(s, "webhook")),
+        lambda s: s.who.mutation(webhooks.enable, made(s, "webhook")),
         lambda s: s.who.mutation(webhooks.send_test, made(s, "webhook")),
     ),
     "webhooks.remove": (lambda s: s.who.mutation(webhooks.remove, made(s, "webhook")),),
