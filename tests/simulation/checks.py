@@ -9,6 +9,10 @@ from chalicelib.engine.database.catalogue import (
 )
 from chalicelib.engine.database.counts import COUNTS_INDEX, Count
 from chalicelib.engine.log import ORIGIN, IndexKey, rows
+from chalicelib.engine.sync.states import session_of
+from chalicelib.engine.sync.subscriptions import in_order, subscriptions
+from tests.simulation.doors import SlowSubscriptions
+from tests.simulation.faults import NONE
 from tests.simulation.oracle import Oracle
 from tests.simulation.platform import Platform
 from tests.simulation.properties import Broken, Property
@@ -90,3 +94,16 @@ def check_failures(oracle: Oracle, failed: list[str]) -> None:
                 Property.FAILURE,
                 f"{tag} took effect at {oracle.asked[tag].ts}, and was said to fail",
             )
+
+
+def check_subscriptions(platform: Platform) -> None:
+    """Compare what stands for each session with what its queries have read, unless it was cut."""
+    doors, sessions = platform.subscriptions, platform.sessions
+    if platform.world.profile.faults != NONE or not isinstance(doors, SlowSubscriptions):
+        return
+    for connection in sorted(platform.gateway.sockets):
+        queries = session_of(sessions.state(connection)).queries.values()
+        needed = subscriptions(connection, (i for q in queries for i in q.reads))
+        if doors.held(connection) != needed:
+            wrong = in_order(doors.held(connection) ^ needed)
+            raise Broken(Property.LEFTOVERS, f"{connection}: {wrong[:3]}")

@@ -162,6 +162,10 @@ class SlowSubscriptions:
 
         self._each(subscriptions, effect)
 
+    def held(self, connection: str) -> set[Subscription]:
+        """All rows of a connection as they are."""
+        return self._held.get(connection, set())
+
     def remove_all(self, connection: str) -> None:
         """Forget a connection's subscriptions as they were when this began."""
         self._world.pause()

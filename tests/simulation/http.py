@@ -70,8 +70,8 @@ class HttpCaller:
     def _query_in_past(self) -> None:
         path, args, who = self._drawn()
         head = self._oracle.head
-        ts = self._world.random.randint(
-            max(head - 6, self._first + 1), max(head, self._first + 1)
+        ts = max(
+            self._first + 1, head - self._world.random.randint(0, self._how_far_back())
         )
 
         def work(backend: Backend) -> None:
@@ -80,6 +80,12 @@ class HttpCaller:
             self._check_query(path, args, who, outcome)
 
         self._platform.invoke("query in past", work)
+
+    def _how_far_back(self) -> int:
+        """As far as the log and its indexes are kept for sure."""
+        profile = self._world.profile
+        lets_go = profile.night or profile.house or profile.deploy
+        return 6 if lets_go or self._world.random.random() < 0.5 else MOST_OF_STORM
 
     def _drawn(self) -> tuple[str, dict[str, Any], str | None]:
         random = self._world.random

@@ -13,7 +13,7 @@ SMALL: dict[str, dict[str, float]] = {
     "functions.combiner": {"PATIENCE_MS": 400, "LEASE_MS": 150, "HOLD_MS": 60},
     "functions.mutations": {"LONE_RUNS": 1},
     "functions.runner": {"FREE_QUERY_RUNS": 2},
-    "sync.actor": {"STATES_KEPT": 1},
+    "sync.states": {"STATES_KEPT": 1},
     "sync.reception": {"RESPONSE_ENVELOPE_BYTES": 200},
     "sync.outbox": {"RESPONSE_ENVELOPE_BYTES": 200},
     "sync.fanout": {"WOKEN_HERE": 1, "WOKEN_BY_JOB": 1, "WOKEN_AHEAD": 1},

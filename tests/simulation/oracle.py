@@ -251,11 +251,18 @@ class Oracle:
         ]
         return random.choice(written) if written else None
 
-    def was_seen(self, tag: str, answer: bool) -> bool:
-        """Tell whether a query after a mutation could have shown its mark, or not have."""
+    def was_seen(self, tag: str, answers: Sequence[list[str]]) -> bool:
+        """Tell whether queries, one after another since a mutation, could have shown these."""
         asked = self.asked[tag]
-        later = self._states[asked.ts - ORIGIN :] if asked.ts is not None else []
-        return any(answer == any(m.tag == tag for m in s.values()) for s in later)
+        ts = asked.ts if asked.ts is not None else self.head + 1
+        for answer in answers:
+            ts = next((t for t in range(ts, self.head + 1) if self._all(t) == answer), -1)
+            if ts < 0:
+                return False
+        return True
+
+    def _all(self, ts: int) -> Any:
+        return evaluate("marks:everything", {}, self.at(ts), None)
 
     def ever(self, path: str, args: Mapping[str, Any], since: int, answer: Any) -> bool:
         """Tell whether a mutation that leaves nothing could have answered so since then."""

@@ -35,6 +35,7 @@ class Property(Enum):
         "A file has its bytes as long as it is there, and no bytes are left without a file."
     )
     UNDO = "An undo brings back what the documents were, to the byte, and touches nothing that others have written since."
+    LEFTOVERS = "Where nothing goes wrong, a session at rest has the subscriptions of its queries, and no others."
     RATES = "No more requests are granted in a window than its rate says, and none is refused while fewer were."
     REPEATED = (
         "A request that is repeated under its key has its effect once, and the same answer."

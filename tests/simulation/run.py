@@ -9,7 +9,12 @@ from tests.simulation.app.chores import LABOURS
 from tests.simulation.background import Background
 from tests.simulation.blobs import Shelf, impatience
 from tests.simulation.chance import Chance, Root
-from tests.simulation.checks import check_counts, check_failures, check_rows
+from tests.simulation.checks import (
+    check_counts,
+    check_failures,
+    check_rows,
+    check_subscriptions,
+)
 from tests.simulation.client import SILENCE_MS, Client
 from tests.simulation.files import FileCaller
 from tests.simulation.http import HttpCaller
@@ -143,7 +148,8 @@ class Simulation:
             client.check_at_rest()
         self.ledger.check_at_rest(self.oracle)
         self.undone.check_at_rest()
-        self.world.stats["undos that ended"] += self.undone.ended
+        if self.undone.ended:
+            self.world.stats["undos that ended"] += self.undone.ended
         self.world.stats.update(self.ledger.ends())
         if self.world.profile.web:
             self._check_follower()
@@ -155,6 +161,7 @@ class Simulation:
             self.background.finish()
         check_rows(self.platform, self.oracle)
         check_counts(self.platform, self.oracle)
+        check_subscriptions(self.platform)
         check_failures(self.oracle, self.http.failed)
         for client in self.clients:
             check_failures(self.oracle, client.failed)

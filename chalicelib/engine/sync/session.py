@@ -201,7 +201,9 @@ def _modified(session: Session, message: ModifyQuerySet) -> Session:
         elif change.query_id not in queries:
             raise BadMessage(f"query {change.query_id} was removed and is not in the set")
         else:
-            dropped[change.query_id] = queries.pop(change.query_id).reads
+            # An id may be dropped, given again and dropped within one transition.
+            earlier = dropped.get(change.query_id, ())
+            dropped[change.query_id] = earlier + queries.pop(change.query_id).reads
     return _with(session, query_set=message.new_version, queries=queries, dropped=dropped)
 
 

@@ -78,13 +78,14 @@ class Mover:
         behind = bool(reads) and lease.seen < view.ts
         causes, grazed = self._stale(session, reads, lease, view)
         stale: Collection[int] = causes.keys()
-        found, unmoved = _Found(reads), False
+        found, unmoved, grown = _Found(reads), False, False
         for round_ in range(MAX_ROUNDS):
             pinned = round_ == MAX_ROUNDS - 1
             known = self._find(session, stale, view, found, pinned=pinned)
             unmoved = _unmoved(session, reads)
             new = set() if unmoved else standing.lacks(reads)
             if new:
+                grown = True
                 self._index.add(in_order(new))
             # What the cache gave is proved at the view, and rows that stood before are seen
             # by whatever comes after it.
@@ -100,7 +101,9 @@ class Mover:
         self._vouch(session, found, view)
         stays = unmoved and not _journals_moved(session, found.outcomes)
         after = session if stays else _with_reads(session, found)
-        obsolete = () if unmoved else tuple(in_order(standing.outlive(reads)))
+        # Rows that one round has added the next may not need: they are gone, too.
+        idle = unmoved and not grown
+        obsolete = () if idle else tuple(in_order(standing.outlive(reads)))
         ran = {i: causes[i] for i in found.outcomes}
         step = Step(ran, found.shared, behind=behind, proved=grazed)
         return Moved(after, view.ts, found.outcomes, obsolete, bool(stale), step)

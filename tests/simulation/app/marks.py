@@ -132,11 +132,11 @@ def refuse(ctx: MutationCtx, key: int, tag: str) -> None:
 
 
 @action
-def work(ctx: ActionCtx, key: int, tag: str) -> bool:
-    """Add a mark in a transaction of its own; tell whether a later query shows it."""
+def work(ctx: ActionCtx, key: int, tag: str) -> list[list[str]]:
+    """Add a mark in a transaction of its own; return what two later queries show."""
     ctx.run_mutation(add, key=key, tag=tag)
     # Asked twice: the second answer may come out of the cache.
-    return tag in ctx.run_query(everything) and tag in ctx.run_query(everything)
+    return [ctx.run_query(everything), ctx.run_query(everything)]
 
 
 def _tags(ctx: QueryCtx, key: int) -> list[str]:

@@ -85,4 +85,34 @@ ANSWERS = (
         ),
         breaks="recent",
     ),
+    Guard(
+        "rows that one round has added and the next does not need are removed",
+        "calm",
+        (Edit(MOVER, "idle = unmoved and not grown", "idle = unmoved"),),
+        breaks="leftovers",
+    ),
+    Guard(
+        "the rows of a query that was dropped are removed",
+        "calm",
+        (
+            Edit(
+                MOVER,
+                "for r in (*held, *session.dropped.values()) for i in r)",
+                "for r in held for i in r)",
+            ),
+        ),
+        breaks="leftovers",
+    ),
+    Guard(
+        "an id that is dropped twice within one transition leaves no rows",
+        "calm",
+        (
+            Edit(
+                ENGINE + "sync/session.py",
+                "dropped[change.query_id] = earlier + queries",
+                "dropped[change.query_id] = queries",
+            ),
+        ),
+        breaks="leftovers",
+    ),
 )
