@@ -1,6 +1,6 @@
 """The engine's numbers, made small: what happens at a thousand happens at two."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -22,21 +22,28 @@ SMALL: dict[str, dict[str, float]] = {
 """By module of the engine, and name."""
 
 
+def current() -> dict[str, dict[str, float]]:
+    """The same numbers as they are."""
+    return {
+        module: {name: getattr(_found(module), name) for name in numbers}
+        for module, numbers in SMALL.items()
+    }
+
+
 @contextmanager
 def small_limits() -> Iterator[None]:
     """Let the engine have small numbers inside the block."""
-    held = {
-        (module, name): getattr(_found(module), name)
-        for module, numbers in SMALL.items()
-        for name in numbers
-    }
+    held = current()
     try:
-        for module, numbers in SMALL.items():
-            for name, number in numbers.items():
-                setattr(_found(module), name, number)
+        _set(SMALL)
         yield
     finally:
-        for (module, name), number in held.items():
+        _set(held)
+
+
+def _set(limits: Mapping[str, Mapping[str, float]]) -> None:
+    for module, numbers in limits.items():
+        for name, number in numbers.items():
             setattr(_found(module), name, number)
 
 

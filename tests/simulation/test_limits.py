@@ -1,17 +1,13 @@
 """The engine's numbers, made small."""
 
-from chalicelib.engine.sync import states, transition
-from tests.simulation.limits import SMALL, small_limits
+from tests.simulation.limits import SMALL, current, small_limits
 
 
 def test_each_number_is_where_it_is_said_to_be_and_comes_back() -> None:
-    before = states.STATES_KEPT, transition.MAX_ROUNDS
+    before = current()
 
     with small_limits():
-        inside = states.STATES_KEPT, transition.MAX_ROUNDS
+        inside = current()
 
-    assert inside == (
-        SMALL["sync.states"]["STATES_KEPT"],
-        SMALL["sync.transition"]["MAX_ROUNDS"],
-    )
-    assert before == (states.STATES_KEPT, transition.MAX_ROUNDS)
+    assert inside == SMALL
+    assert current() == before != SMALL
