@@ -28,6 +28,9 @@ AT_ONCE: Final = 1000
 LONG_S: Final = 0.02
 """How long one fiber may compute until new calls go to threads: they need not wait for it."""
 
+IDLE: Final = 256
+"""Fibers that have nothing to do and are kept for the next calls."""
+
 LATER_S: Final = 0.003
 """How long what is done :func:`later` may wait while other fibers go on."""
 
@@ -52,6 +55,7 @@ class Hub:
         self._ready: SimpleQueue[Work | Ticket | None] = SimpleQueue()
         self._sleeping: list[tuple[float, int, Ticket]] = []
         self._numbers = itertools.count()
+        self._idle: list[greenlet] = []
         self._later: list[Work] = []
         self._later_since = 0.0
         self._since = 0.0
@@ -99,6 +103,7 @@ class Hub:
             self._since = 0.0
             if self._later and self._is_time():
                 self._do_what_was_left()
+        self._idle.clear()
 
     def _attempt(self, work: Work) -> None:
         try:
@@ -116,10 +121,20 @@ class Hub:
 
     def _go_on(self, item: Work | Ticket) -> None:
         if not isinstance(item, Ticket):
-            greenlet(item).switch()
+            fiber = self._idle.pop() if self._idle else greenlet(self._live)
+            fiber.switch(item)
         elif not item.used:
             item.used = True
             item.fiber.switch()
+
+    def _live(self, work: Work) -> None:
+        """What a fiber does: one call after another, since a new one begins with cold memory."""
+        while True:
+            self._attempt(work)
+            if len(self._idle) >= IDLE:
+                return
+            self._idle.append(getcurrent())
+            work = self._own.switch()
 
     def _next(self) -> Work | Ticket | None:
         while self._sleeping:

@@ -11,6 +11,8 @@ from functools import cached_property
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+import msgspec
+
 Event = Mapping[str, Any]
 Handler = Callable[[Any, Any], Any]
 """What ``app.py`` exports: ``handler(event, context) -> result``."""
@@ -77,23 +79,23 @@ class LambdaContext:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
-    """One call, for the log."""
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One call, for the log.
+
+    ``ms`` is from the moment the handler started until it ended or ran out of time,
+    ``waited_ms`` from the moment the call arrived until then. ``status``: see
+    :func:`status_of`.
+    """
 
     function: str
     what: str
     status: int
-    """See :func:`status_of`."""
     ms: float
-    """From the moment the handler started until it ended or ran out of time."""
     waited_ms: float
-    """From the moment the call arrived until the handler started."""
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of a call: a value, or an error."""
 
     value: Any = None
