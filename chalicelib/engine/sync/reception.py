@@ -103,6 +103,8 @@ class Reception:
 
     def _take_up_ready(self, until_ms: float, inbox: Callable[[], list[Frame]]) -> bool:
         while self._services.clock.now_ms() <= until_ms:
+            if not self._waiting:
+                return True
             timing = self._timing()
             waiting = sorted(self._waiting.values(), key=place)
             choice = choose(self._held.session, waiting, timing)

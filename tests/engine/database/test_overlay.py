@@ -46,6 +46,24 @@ def test_a_key_has_its_newest_row(writes: list[tuple[bytes, bytes | None]]) -> N
     assert {key: row.image for key, row in found.items() if row is not None} == newest
 
 
+@given(first=WRITES, one=WRITES, other=WRITES)
+def test_several_over_the_same_one_do_not_see_each_other(
+    first: list[tuple[bytes, bytes | None]],
+    one: list[tuple[bytes, bytes | None]],
+    other: list[tuple[bytes, bytes | None]],
+) -> None:
+    ends = (one, other, [])
+    entries = [written(first + end) for end in ends]
+    below = Overlay().with_entries(entries[0][: len(first)])
+
+    overlays = [below.with_entries(each[len(first) :]) for each in entries]
+
+    found = [overlay.within(Interval(INDEX, b"", None)) for overlay in overlays]
+    assert [{key: row.image for key, row in rows.items()} for rows in found] == [
+        dict(first + end) for end in ends
+    ]
+
+
 def test_what_is_laid_over_it_leaves_an_overlay_as_it_was() -> None:
     first, second = written([(b"a", b"1"), (b"a", b"2")])
     before = Overlay().with_entries([first])
