@@ -52,7 +52,7 @@ def test_several_over_the_same_one_do_not_see_each_other(
     one: list[tuple[bytes, bytes | None]],
     other: list[tuple[bytes, bytes | None]],
 ) -> None:
-    ends = (one, other, [])
+    ends: list[list[tuple[bytes, bytes | None]]] = [one, other, []]
     entries = [written(first + end) for end in ends]
     below = Overlay().with_entries(entries[0][: len(first)])
 
