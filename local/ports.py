@@ -155,15 +155,16 @@ def _failures(answer: object) -> bool:
 
 
 def _record(ts: int) -> dict[str, Any]:
-    return {
-        "eventID": str(ts),
-        "eventName": "INSERT",
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": "us-east-1",
-        "dynamodb": {
-            "Keys": {"pk": {"S": "main"}, "ts": {"N": str(ts)}},
-            "SequenceNumber": str(ts),
-            "StreamViewType": "KEYS_ONLY",
-        },
-    }
+    number = str(ts)
+    change = {"Keys": {"pk": _LOG, "ts": {"N": number}}, "SequenceNumber": number}
+    return {**_OF_EACH, "eventID": number, "dynamodb": {**change, **_OF_EACH_CHANGE}}
+
+
+_LOG: Final = {"S": "main"}
+_OF_EACH_CHANGE: Final = {"StreamViewType": "KEYS_ONLY"}
+_OF_EACH: Final = {
+    "eventName": "INSERT",
+    "eventVersion": "1.1",
+    "eventSource": "aws:dynamodb",
+    "awsRegion": "us-east-1",
+}

@@ -19,6 +19,10 @@ DocumentKey = tuple[int, bytes]
 """A table number and an internal id."""
 
 
+_Change = tuple[bytes, tuple[IndexKey, ...], bytes | None]
+"""The rows of a document, by its internal id and their keys, and its image from now on."""
+
+
 class _Pending(msgspec.Struct):
     before: bytes | None
     after: bytes | None
@@ -38,6 +42,7 @@ class Transaction:
         self.counts: list[Count] = []
         self._pending: dict[DocumentKey, _Pending] = {}
         self._own: dict[int, dict[bytes, Row]] = {}
+        self._changes: list[_Change] = []
         self._images: dict[DocumentKey, bytes | None] = {}
         self._looked_up: set[DocumentKey] = set()
         self._undo: list[Callable[[], object]] | None = None
@@ -126,12 +131,9 @@ class Transaction:
         image: bytes | None,
     ) -> None:
         """Have the run's own reads see a document as it is now."""
-        for index, key in pending.added:
-            self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
+        self._changes += (internal, pending.added, None), (internal, added, image)
         pending.after, pending.added = image, added
         self._written = None
-        for index, key in added:
-            self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, image)
 
     @contextmanager
     def rolled_back_on_error(self) -> Iterator[None]:
@@ -167,8 +169,7 @@ class Transaction:
     def _first_write(self, table: TableDefinition, internal: bytes) -> _Pending:
         before = self._read(table, internal)
         removed = table.keys(internal, before) if before is not None else ()
-        for index, key in removed:
-            self._own.setdefault(index, {})[key] = Row(index, key, 0, internal, None)
+        self._changes.append((internal, removed, None))
         pending = self._pending[table.number, internal] = _Pending(before, None, removed)
         if self._undo is not None:
             self._undo.append(partial(self._forget, (table.number, internal), pending))
@@ -177,7 +178,7 @@ class Transaction:
     def _forget(self, document: DocumentKey, pending: _Pending) -> None:
         """Have the run's own reads see a document as the snapshot has it."""
         for index, key in (*pending.removed, *pending.added):
-            self._own[index].pop(key, None)
+            self._own_rows(index).pop(key, None)
         del self._pending[document]
         self._written = None
 
@@ -198,10 +199,19 @@ class Transaction:
             self._looked_up.add(document)
         return self._images[document]
 
+    def _own_rows(self, index: int) -> dict[bytes, Row]:
+        """What the run has written to an index, by key; most runs write last, and never ask."""
+        for internal, keys, image in self._changes:
+            for changed, key in keys:
+                row = Row(changed, key, 0, internal, image)
+                self._own.setdefault(changed, {})[key] = row
+        self._changes.clear()
+        return self._own.get(index, {})
+
     def _with_own(
         self, rows: Sequence[Row], covered: Interval, *, reverse: bool
     ) -> Sequence[Row]:
-        own = self._own.get(covered.index)
+        own = self._own_rows(covered.index)
         if not own:
             return rows
         merged = {row.key: row for row in rows}
