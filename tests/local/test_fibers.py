@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from greenlet import getcurrent, greenlet
 
 from local.fibers import FiberClock, FiberFunction, FiberGate, later
 from local.lambda_host import Outcome, Stopped
@@ -58,6 +59,38 @@ class TestSubmit:
         function.submit({}, what=SHORT, done=outcomes.put)
 
         assert isinstance(outcomes.get(timeout=5).error, KeyError)
+
+    def test_has_a_fiber_that_ended_a_call_take_the_next_one(self, make: Any) -> None:
+        def handler(event: Any, _context: object) -> greenlet:
+            if event == "fails":
+                raise ValueError(event)
+            return getcurrent()
+
+        function, outcomes = make(handler), SimpleQueue[Outcome]()
+
+        for event in ("first", "fails", "second"):
+            function.submit(event, what=SHORT, done=outcomes.put)
+            time.sleep(0.05)
+
+        first, fails, second = (outcomes.get(timeout=5) for _ in range(3))
+        assert first.value is second.value
+        assert isinstance(fails.error, ValueError)
+
+    def test_ends_all_calls_though_fewer_fibers_are_kept(
+        self, make: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("local.fibers.IDLE", 2)
+        gates, outcomes = [FiberGate() for _ in range(9)], SimpleQueue[Outcome]()
+        function = make(lambda number, _: gates[number].wait() and number)
+
+        for _ in range(2):
+            for number in range(9):
+                function.submit(number, what=SHORT, done=outcomes.put)
+            for gate in gates:
+                gate.open()
+
+        found = sorted(outcomes.get(timeout=5).value for _ in range(18))
+        assert found == sorted([*range(9), *range(9)])
 
     def test_goes_on_with_another_call_while_one_waits(self, make: Any) -> None:
         gate, outcomes = FiberGate(), SimpleQueue[Outcome]()
