@@ -169,6 +169,7 @@ class SessionStore(Protocol):
         now_ms: float,
         deadline_ms: float,
         wake_ts: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Acquired:
         """Take the lease if it is free and the session not dead; create it if need be.
 
@@ -179,6 +180,9 @@ class SessionStore(Protocol):
         If the caller gets the lease, ``wake_ts`` is raised to at least the one given; else
         nothing is changed. A session is created only when ``wake_ts`` is 0; otherwise a
         missing one is answered as dead.
+
+        A store that is far away calls ``meanwhile`` while it is asked, and returns when both
+        are done; others do without it. It must not raise.
         """
         ...
 

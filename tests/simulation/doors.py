@@ -36,6 +36,7 @@ class SlowSessions:
         now_ms: float,
         deadline_ms: float,
         wake_ts: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Acquired:
         """Take the lease if it is free."""
 

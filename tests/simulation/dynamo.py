@@ -252,6 +252,10 @@ class TornDynamo:
         """Make several calls, in any order."""
         return self._world.together(calls)
 
+    def beside(self, call: Callable[[], T], own: Callable[[], None]) -> T:
+        """Make a call before or after ``own``."""
+        return self._world.beside(call, own)
+
 
 class _Raw:
     """The calls of botocore's client that the adapters make themselves."""

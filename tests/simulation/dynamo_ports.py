@@ -66,9 +66,15 @@ class MindfulDynamoSessions(DynamoSessions):
         now_ms: float,
         deadline_ms: float,
         wake_ts: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Acquired:
         got = super().acquire(
-            connection, owner, now_ms=now_ms, deadline_ms=deadline_ms, wake_ts=wake_ts
+            connection,
+            owner,
+            now_ms=now_ms,
+            deadline_ms=deadline_ms,
+            wake_ts=wake_ts,
+            meanwhile=meanwhile,
         )
         if got.mine:
             self._world.safe()

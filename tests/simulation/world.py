@@ -226,6 +226,15 @@ class World:
             done[number] = calls[number]()
         return [done[number] for number in range(len(calls))]
 
+    def beside(self, call: Callable[[], T], own: Callable[[], None]) -> T:
+        """Make a call before or after what is done meanwhile."""
+        if self.random.random() < 0.5:
+            own()
+            return call()
+        answer = call()
+        own()
+        return answer
+
     def _check_alive(self, invocation: Invocation) -> None:
         if self._closed or invocation.dead:
             raise Killed

@@ -211,6 +211,19 @@ class DynamoClient:
             future.exception()
         return [future.result() for future in futures]
 
+    def beside(self, call: Callable[[], T], own: Callable[[], None]) -> T:
+        """Make a call while ``own`` is done in this thread, which may make calls in turn.
+
+        They count as the longer of the two: one round trip, or as many as ``own`` took.
+        """
+        usage = self._usage
+        before = usage.spent().round_trips if usage is not None else 0
+        answer = self._pool().submit(self._alongside, call)
+        own()
+        if usage is not None and usage.spent().round_trips == before:
+            usage.together()
+        return answer.result()
+
     def close(self) -> None:
         """Let go of connections and threads."""
         if self._threads is not None:

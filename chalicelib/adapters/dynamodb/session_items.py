@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chalicelib.adapters.dynamodb.client import DynamoClient
 from chalicelib.adapters.dynamodb.refusals import ConditionFailed
@@ -25,6 +25,7 @@ _FIRST_WAIT_MS: Final = 20
 _LAST_WAIT_MS: Final = 2_000
 
 _Request = dict[str, dict[str, Item]]
+T = TypeVar("T")
 
 
 def put_of(item: Item) -> _Request:
@@ -106,6 +107,10 @@ class ItemTable:
             return lambda: list(self.query(partition, consistent=consistent))
 
         return self._client.together([reading(partition) for partition in partitions])
+
+    def beside(self, call: Callable[[], T], own: Callable[[], None]) -> T:
+        """Make a call while ``own`` is done in this thread."""
+        return self._client.beside(call, own)
 
     def read(self, keys: Iterable[Item], *, consistent: bool) -> Iterator[Item]:
         """Read items by their keys, which must differ; in any order, absent ones left out.

@@ -4,7 +4,8 @@ A refused update answers with the item that refused it, so that nobody reads a l
 The items are laid out in :class:`chalicelib.adapters.dynamodb.session_models.SessionItem`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -56,8 +57,9 @@ class DynamoSessions:
         now_ms: float,
         deadline_ms: float,
         wake_ts: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Acquired:
-        """Take the lease if it is free, in one update.
+        """Take the lease if it is free, in one update, beside ``meanwhile``.
 
         Two if the lease is free and its ``wake_ts`` above the caller's.
         """
@@ -68,8 +70,9 @@ class DynamoSessions:
             "zero": number(0),
         }
         while True:
-            acquired = self._take(connection, given, wake_ts)
-            lease = acquired.lease
+            take = partial(self._take, connection, given, wake_ts)
+            acquired = take() if meanwhile is None else self._table.beside(take, meanwhile)
+            lease, meanwhile = acquired.lease, None
             if acquired.mine or lease.owner or lease.dead or lease.wake_ts <= wake_ts:
                 return acquired
             wake_ts = lease.wake_ts

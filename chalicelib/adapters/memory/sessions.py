@@ -1,7 +1,7 @@
 """Sessions in memory: the reference implementation, written to be read."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final
@@ -63,6 +63,7 @@ class MemorySessions:
         now_ms: float,
         deadline_ms: float,
         wake_ts: int = 0,
+        meanwhile: Callable[[], None] | None = None,  # noqa: ARG002 - nothing is far away
     ) -> Acquired:
         """Take the lease if it is free."""
         with self._lock:

@@ -1,5 +1,6 @@
 """The actor around a session: at most one invocation runs it at a time (docs/design.md 5)."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -17,6 +18,7 @@ from chalicelib.engine.ports import (
     SubscriptionIndex,
 )
 from chalicelib.engine.sync.conversation import Conversation
+from chalicelib.engine.sync.early import Early
 from chalicelib.engine.sync.holding import CLOSE_AGAIN, CLOSE_INTERNAL
 from chalicelib.engine.sync.services import Committed, Ended, Services
 from chalicelib.engine.sync.states import States, decode_state, encode_state
@@ -55,9 +57,11 @@ class Actors:
         Returns:
             The mutations that were answered, if it was run and all went well.
         """
-        owner, lease, mine = self._acquire(connection)
+        early, known = self._services.mover.early(), self._states.newest(connection)
+        meanwhile = partial(early.run, known, frame) if known is not None else None
+        owner, lease, mine = self._acquire(connection, meanwhile=meanwhile)
         if mine:
-            return self._hold(connection, owner, lease, frame)
+            return self._hold(connection, owner, lease, frame, early=early)
         if not self._ended(connection, lease):
             self._store.leave(connection, frame)
             # Put first, then counted: whoever sees the count finds the frame.
@@ -117,10 +121,20 @@ class Actors:
         self._states.drop(connection)
         self._services.turnstile.left(connection)
 
-    def _acquire(self, connection: str, wake_ts: int = 0) -> tuple[str, Lease, bool]:
+    def _acquire(
+        self,
+        connection: str,
+        wake_ts: int = 0,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> tuple[str, Lease, bool]:
         owner, now_ms = self._ids.transaction_id(), self._clock.now_ms()
         got = self._store.acquire(
-            connection, owner, now_ms=now_ms, deadline_ms=now_ms + LEASE_MS, wake_ts=wake_ts
+            connection,
+            owner,
+            now_ms=now_ms,
+            deadline_ms=now_ms + LEASE_MS,
+            wake_ts=wake_ts,
+            meanwhile=meanwhile,
         )
         return owner, got.lease, got.mine
 
@@ -157,12 +171,15 @@ class Actors:
         *,
         look: bool = False,
         until_ms: float = float("inf"),
+        early: Early | None = None,
     ) -> Committed:
         """Run the session; return the mutations that it answered, if all went well."""
         # Counted from when it was taken, as the lease itself.
         until_ms = min(until_ms, lease.deadline_ms - LEASE_MS + HOLD_MS)
         try:
-            return self._run(connection, owner, lease, frame, look=look, until_ms=until_ms)
+            return self._run(
+                connection, owner, lease, frame, early, look=look, until_ms=until_ms
+            )
         except (ConnectionGone, PostUnanswered):
             self.end(connection)
         except Ended as ended:
@@ -179,6 +196,7 @@ class Actors:
         owner: str,
         lease: Lease,
         frame: Frame | None,
+        early: Early | None,
         *,
         look: bool,
         until_ms: float,
@@ -187,6 +205,7 @@ class Actors:
         known = self._states.get(connection, lease.revision)
         session = known or decode_state(self._store.state(connection), lease.revision)
         talk = Conversation(self._services, connection, session, lease, self._end_older)
+        talk.early = early
         if frame is not None:
             talk.frames.take(frame)
         look = look or lease.left != lease.drained

@@ -7,6 +7,7 @@ import msgspec
 
 from chalicelib.engine.errors import EngineError, MessageTooLarge
 from chalicelib.engine.ports import Frame, Lease
+from chalicelib.engine.sync.early import Early
 from chalicelib.engine.sync.holding import CLOSE_AGAIN, CLOSE_INTERNAL, Holding
 from chalicelib.engine.sync.messages import (
     ActionDone,
@@ -58,6 +59,7 @@ class Conversation(Holding):
         self._reception: Reception | None = None
         self.is_held_up = False
         self.look_again_ms: float | None = None
+        self.early: Early | None = None
 
     @property
     def frames(self) -> Reception:
@@ -107,7 +109,11 @@ class Conversation(Holding):
         self.require_fresh_token()
         try:
             moved = self.services.mover.move(
-                self.connection, self.session, self.lease, newest=self.newest
+                self.connection,
+                self.session,
+                self.lease,
+                newest=self.newest,
+                early=self.early,
             )
         except EngineError as error:
             raise Ended(CLOSE_AGAIN, error.code) from error

@@ -60,6 +60,11 @@ class States:
         held = self._held.get(connection)
         return held[1] if held is not None and held[0] == revision else None
 
+    def newest(self, connection: str) -> Session | None:
+        """The session as it was when it was last run here; it may have been elsewhere since."""
+        held = self._held.get(connection)
+        return held[1] if held is not None else None
+
     def put(self, connection: str, revision: int, session: Session) -> None:
         """Remember what was written."""
         with self._lock:

@@ -13,6 +13,7 @@ from chalicelib.engine.functions.outcome import Outcome
 from chalicelib.engine.functions.runner import Runner
 from chalicelib.engine.persistence import Interval
 from chalicelib.engine.ports import Lease, Subscription, SubscriptionIndex
+from chalicelib.engine.sync.early import Early
 from chalicelib.engine.sync.reruns import (
     FIRST_RUN,
     IDENTITY_CHANGED,
@@ -52,12 +53,23 @@ class Mover:
         self._runner, self._tail, self._index = runner, tail, index
         self._touches = Touches(tail)
 
+    def early(self) -> Early:
+        """What may run queries of a frame before its session is held."""
+        return Early(self._runner, self._tail)
+
     def move(
-        self, connection: str, session: Session, lease: Lease, *, newest: bool = False
+        self,
+        connection: str,
+        session: Session,
+        lease: Lease,
+        *,
+        newest: bool = False,
+        early: Early | None = None,
     ) -> Moved:
         """Bring every query of ``session`` to one timestamp.
 
-        ``newest``: not before the log's end as it is now, whatever is known of it.
+        ``newest``: not before the log's end as it is now, whatever is known of it. ``early``:
+        what was run while the lease was taken.
 
         Run what the log since ``lease.seen`` touched; subscribe to what was read; then look
         at the log again. If nothing there overlaps any query of the set, that is the
@@ -67,10 +79,17 @@ class Mover:
         if not session.queries and not session.dropped:
             end = view if proved else self._tail.refresh()
             return Moved(session, end.ts, {}, (), overtaken=False)
-        return self._move_from(view, connection, session, lease, proved=proved)
+        return self._move_from(view, connection, session, lease, early, proved=proved)
 
     def _move_from(
-        self, view: View, connection: str, session: Session, lease: Lease, *, proved: bool
+        self,
+        view: View,
+        connection: str,
+        session: Session,
+        lease: Lease,
+        early: Early | None,
+        *,
+        proved: bool,
     ) -> Moved:
         standing = _Standing(connection, session)
         reads = {i: _read_set(q.reads) for i, q in session.queries.items() if q.ran}
@@ -78,7 +97,7 @@ class Mover:
         behind = bool(reads) and lease.seen < view.ts
         causes, grazed = self._stale(session, reads, lease, view)
         stale: Collection[int] = causes.keys()
-        found, unmoved, grown = _Found(reads), False, False
+        found, unmoved, grown = _Found(reads, early or self.early()), False, False
         for round_ in range(MAX_ROUNDS):
             pinned = round_ == MAX_ROUNDS - 1
             known = self._find(session, stale, view, found, pinned=pinned)
@@ -138,7 +157,11 @@ class Mover:
         for i in sorted(stale):
             call = _call(session, session.queries[i])
             known = self._runner.cache.at(call, view)
-            outcome = known or self._runner.query_at(call, view, pinned=pinned)
+            outcome = (
+                known
+                or found.early.at(call, view)
+                or self._runner.query_at(call, view, pinned=pinned)
+            )
             all_known = all_known and known is not None
             (found.shared.discard if known is None else found.shared.add)(i)
             found.outcomes[i] = outcome
@@ -177,10 +200,10 @@ class Mover:
 class _Found:
     """What the queries of a session come to: ``shared`` are those that others have run."""
 
-    __slots__ = ("outcomes", "reads", "shared")
+    __slots__ = ("early", "outcomes", "reads", "shared")
 
-    def __init__(self, reads: dict[int, ReadSet]) -> None:
-        self.reads = reads
+    def __init__(self, reads: dict[int, ReadSet], early: Early) -> None:
+        self.reads, self.early = reads, early
         self.outcomes: dict[int, Outcome] = {}
         self.shared: set[int] = set()
 

@@ -6,6 +6,7 @@ PERSISTENCE = "chalicelib/adapters/dynamodb/persistence.py"
 SESSIONS = "chalicelib/adapters/dynamodb/sessions.py"
 SUBSCRIPTIONS = "chalicelib/adapters/dynamodb/subscriptions.py"
 STATES = "chalicelib/engine/sync/states.py"
+EARLY = "chalicelib/engine/sync/early.py"
 
 DYNAMODB = (
     Guard(
@@ -96,6 +97,11 @@ DYNAMODB = (
         "a state goes with the revision of its lease",
         "faulty dynamodb",
         (Edit(STATES, "    if state.revision != revision:\n", "    if False:\n"),),
+    ),
+    Guard(
+        "dynamodb: what was run early holds on its own view only",
+        "dynamodb",
+        (Edit(EARLY, "outcome.ts == view.ts and known == call", "known == call"),),
     ),
     Guard(
         "dynamodb: whoever reads what was written matches",
