@@ -214,6 +214,25 @@ class TestOtherCalls:
         assert {request["TableName"] for request in script.requests} == {"p-rows"}
 
 
+class TestBeside:
+    @pytest.mark.parametrize(("own", "trips"), [(0, 1), (1, 1), (3, 3)])
+    def test_counts_as_the_longer_of_the_two(
+        self, script: Script, monkeypatch: pytest.MonkeyPatch, own: int, trips: int
+    ) -> None:
+        usage = Usage()
+        client = a_client(script.address, monkeypatch, usage)
+        script.answers = [DONE] * 5
+
+        def meanwhile() -> None:
+            for _ in range(own):
+                client.put("rows", KEY)
+
+        client.beside(partial(client.put, "rows", KEY), meanwhile)
+
+        assert (usage.spent().round_trips, usage.spent().calls) == (trips, 1 + own)
+        client.close()
+
+
 class TestTogether:
     def test_makes_every_call_and_raises_the_first_error(
         self, script: Script, client: DynamoClient

@@ -54,6 +54,22 @@ class TestAcquire:
         expected = Lease(owner="me", deadline_ms=DEADLINE, born_ms=NOW)
         assert acquired == Acquired(expected, mine=True)
 
+    def test_is_the_same_beside_something_else(self, store: SessionStore) -> None:
+        done: list[str] = []
+
+        acquired = store.acquire(
+            "c",
+            "me",
+            now_ms=NOW,
+            deadline_ms=DEADLINE,
+            meanwhile=lambda: done.append(look(store, "another").owner or "nobody"),
+        )
+
+        assert acquired == Acquired(
+            Lease(owner="me", deadline_ms=DEADLINE, born_ms=NOW), mine=True
+        )
+        assert done in ([], ["nobody"])
+
     def test_shows_the_lease_that_another_holds(self, store: SessionStore) -> None:
         mine = take(store)
 
