@@ -97,11 +97,12 @@ def check_failures(oracle: Oracle, failed: list[str]) -> None:
 
 
 def check_subscriptions(platform: Platform) -> None:
-    """Compare what stands for each session with what its queries have read, unless it was cut."""
+    """Compare what stands for each session whose socket is open with what its queries have read."""
     doors, sessions = platform.subscriptions, platform.sessions
     if platform.world.profile.faults != NONE or not isinstance(doors, SlowSubscriptions):
         return
-    for connection in sorted(platform.gateway.sockets):
+    sockets = platform.gateway.sockets
+    for connection in sorted(name for name, socket in sockets.items() if socket.open):
         queries = session_of(sessions.state(connection)).queries.values()
         needed = subscriptions(connection, (i for q in queries for i in q.reads))
         if doors.held(connection) != needed:
