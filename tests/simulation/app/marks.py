@@ -137,7 +137,8 @@ def work(ctx: ActionCtx, key: int, tag: str) -> list[list[str]]:
     ctx.run_mutation(add, key=key, tag=tag)
     # Asked twice: the second answer may come out of the cache. Looked into, or what is no list
     # would fail as a wrong answer of the app's, which is no news.
-    return [list(ctx.run_query(everything)), list(ctx.run_query(everything))]
+    shown: list[list[str]] = [ctx.run_query(everything), ctx.run_query(everything)]
+    return [list(tags) for tags in shown]
 
 
 def _tags(ctx: QueryCtx, key: int) -> list[str]:
