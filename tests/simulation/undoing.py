@@ -1,7 +1,7 @@
 """Undos: who asks for them while others write, and what each of their steps may do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.engine.auth import AdminIdentity
@@ -32,8 +32,8 @@ class UndoLedger:
         self._marks: dict[bytes, bytes] = {}
         self._followers: set[bytes] = set()
         self._touched: Touched = {}
-        self._tally = [0, 0]
-        self._asked_ts = 0
+        self._tally = [0, 0, 0]
+        self._asked_ts = self._changed_ts = 0
         self.newest: dict[str, Any] = {"state": "canceled"}
         self.ended = 0
 
@@ -48,6 +48,8 @@ class UndoLedger:
             self._check_step(before, entry, dropped)
         if self.newest["state"] == "done" != before["state"]:
             self._check_tally(entry)
+        if self.newest is not before:
+            self._changed_ts = entry.ts
 
     def _note(self, write: Write) -> set[bytes]:
         """Take in one write; return the document whose mark it drops."""
@@ -78,7 +80,7 @@ class UndoLedger:
             )
         if state == "planned" and before["state"] == "reading":
             self._touched = self._between(int(undo["target"]), int(undo["until"]))
-            self._tally = [0, 0]
+            self._tally = [0, 0, 0]
             if sorted(self._marks.values()) != sorted(self._touched):
                 self._fail(entry, "its plan is not about what was written since its target")
             if self._numbers() != [
@@ -124,11 +126,19 @@ class UndoLedger:
             int(before["batch"]), len(dropped) + len(self._marks)
         ):
             self._fail(entry, f"its step has {len(dropped)} documents")
-        earlier, after = (self._oracle.images(ts) for ts in (entry.ts - 1, entry.ts))
+        # It has read its undo, so that its snapshot is no older than what that is now.
+        snapshots = [
+            self._oracle.images(ts)
+            for ts in range(self._changed_ts or entry.ts - 1, entry.ts)
+        ]
+        after = self._oracle.images(entry.ts)
         for document in dropped:
-            self._check_document(before, entry, document, earlier, after)
+            if document in written:
+                self._check_restored(before, entry, document, snapshots[-1], after)
+            else:
+                self._check_left(before, entry, document, snapshots)
 
-    def _check_document(
+    def _check_restored(
         self,
         undo: Mapping[str, Any],
         entry: Entry,
@@ -136,19 +146,42 @@ class UndoLedger:
         before: Images,
         after: Images,
     ) -> None:
+        """See that a document was what the undo is about, and is what it was."""
         was, held = self._touched[document]
-        now = before.get(document)
-        is_left = now not in (was, held) and not undo["overwrite"]
-        if after.get(document) != (now if is_left else was):
-            why = f"it left {after.get(document)!r} of {now!r}, which was {was!r}"
+        now, then = before.get(document), after.get(document)
+        if then != was or (now not in (was, held) and not undo["overwrite"]):
+            why = f"it made {then!r} of {now!r}, which was {was!r}"
             self._fail(entry, f"{why}, and {held!r} when it was asked for")
-        self._tally[0] += now != after.get(document)
-        self._tally[1] += is_left
+        self._tally[0] += now != then
+
+    def _check_left(
+        self,
+        undo: Mapping[str, Any],
+        entry: Entry,
+        document: bytes,
+        snapshots: Sequence[Images],
+    ) -> None:
+        """See that there was nothing to restore of a document, or others had written it.
+
+        One that is left alone is not read again when its step commits (``Undoing._peek``): any
+        state since the undo went on may be the one that was looked at.
+        """
+        was, held = self._touched[document]
+        seen = {images.get(document) for images in snapshots}
+        others = set[bytes | None]() if undo["overwrite"] else seen - {was, held}
+        if was not in seen and not others:
+            self._fail(entry, f"it left {held!r}, which was {was!r}")
+        self._tally[1] += seen == others
+        self._tally[2] += bool(others)
 
     def _check_tally(self, entry: Entry) -> None:
         """See that an undo that is done tells how many it has restored, and left."""
-        if self._tally != [int(self.newest["restored"]), int(self.newest["left"])]:
-            self._fail(entry, f"it tells of others than {self._tally} restored and left")
+        restored, least, most = self._tally
+        told = int(self.newest["restored"]), int(self.newest["left"])
+        if told[0] != restored or not least <= told[1] <= most:
+            self._fail(
+                entry, f"it tells of {told}: {restored} restored, {least} to {most} left"
+            )
 
     def check_at_rest(self) -> None:
         """Refuse an undo that did not end."""
