@@ -136,12 +136,21 @@ def origin_of(address: str | None, agent: str | None) -> Origin:
     return Origin(address or "", told)
 
 
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """Why a request has no result, as its client is told: see ``Failure``."""
+
+    request_id: str
+    reason: str
+    data: bytes | None
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """One committed transaction.
 
     ``wall_ms`` is the committer's clock, for people; order is ``ts`` alone. ``result`` is the
     encoded value that was answered to ``request``. ``origin`` is None of what nobody called,
-    such as a job, and of entries that are older than this field.
+    such as a job, and of entries that are older than this field. ``refusal``: the request has
+    failed, and written nothing, for ever.
     """
 
     ts: int
@@ -154,6 +163,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, dict=True):
     log_lines: tuple[str, ...]
     writes: tuple[Write, ...]
     origin: Origin | None = None
+    refusal: Refusal | None = None
 
     @cached_property
     def keys_by_index(self) -> dict[int, list[bytes]]:
@@ -213,14 +223,15 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     ts: int
     result: bytes | None
     log_lines: tuple[str, ...]
+    refusal: Refusal | None = None
 
 
 def rows(entry: Entry) -> Iterator[Row]:
     """The rows that ``entry`` leaves behind, tombstones included."""
     if entry.request is not None:
         index, key = entry.request.key
-        answer = msgspec.msgpack.encode(Answer(entry.ts, entry.result, entry.log_lines))
-        yield Row(index, key, entry.ts, b"", answer)
+        answer = Answer(entry.ts, entry.result, entry.log_lines, entry.refusal)
+        yield Row(index, key, entry.ts, b"", msgspec.msgpack.encode(answer))
     for write in entry.writes:
         added = set(write.added)
         for index, key in write.removed:

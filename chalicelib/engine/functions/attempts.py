@@ -24,7 +24,7 @@ from chalicelib.engine.functions.foreseen import foresee
 from chalicelib.engine.functions.isolation import isolated
 from chalicelib.engine.functions.live import Live, Unwatched
 from chalicelib.engine.functions.log_lines import Log
-from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.outcome import Failure, Outcome
 from chalicelib.engine.functions.registry import Registry
 from chalicelib.engine.functions.scope import Scope
 from chalicelib.engine.functions.storage import FileAccess
@@ -168,14 +168,17 @@ def _look_up(transaction: Transaction, request: Request) -> None:
         raise Answered(outcome)
 
 
-def answer_of(entry: Entry) -> Outcome:
-    """What the request of an entry was answered."""
-    return Outcome(entry.ts, entry.result or b"null", log_lines=entry.log_lines)
+def answer_of(told: Entry | Answer) -> Outcome:
+    """What a request was answered, by its entry or by the row that keeps it."""
+    refusal = told.refusal
+    if refusal is None:
+        return Outcome(told.ts, told.result or b"null", log_lines=told.log_lines)
+    failure = Failure(refusal.request_id, refusal.reason, refusal.data)
+    return Outcome(told.ts, None, failure=failure, log_lines=told.log_lines)
 
 
 def answered(row: Row) -> Outcome | None:
     """What a request was answered, by the row that keeps it."""
     if not row.image:
         return None
-    answer = msgspec.msgpack.decode(row.image, type=Answer)
-    return Outcome(answer.ts, answer.result or b"null", log_lines=answer.log_lines)
+    return answer_of(msgspec.msgpack.decode(row.image, type=Answer))

@@ -27,10 +27,10 @@ from chalicelib.engine.functions.attempts import (
 )
 from chalicelib.engine.functions.calls import Call
 from chalicelib.engine.functions.combiner import Combiner, Waiting
-from chalicelib.engine.functions.outcome import Outcome
+from chalicelib.engine.functions.outcome import Failure, Outcome
 from chalicelib.engine.functions.turns import Turns
 from chalicelib.engine.line import Line
-from chalicelib.engine.log import Entry, Request
+from chalicelib.engine.log import Entry, Refusal, Request
 from chalicelib.engine.ports import Clock, Ids
 
 MAX_MUTATION_RUNS: Final = 64
@@ -48,6 +48,10 @@ MUTATION_PATIENCE_MS: Final = 3000.0
 
 BACKOFF_MS: Final = 2.0
 """Pause after a conflict, times the number of runs so far, up to 20 of them."""
+
+_NOT_KEPT: Final = (
+    "The error is too large to be kept: it was told where the request was run."
+)
 
 Finish = Callable[[], Outcome | None]
 """Waits for the end of a run; None if what it read does not hold after all."""
@@ -111,10 +115,32 @@ class Mutations:
             if self._clock.now_ms() > deadline_ms:
                 raise _kept_conflicting(call.path)
 
-    def claim(self, request: Request, path: str, caller: Caller) -> bool:
-        """Commit that a request is being run; False if somebody has claimed it before.
+    def refuse(
+        self, call: Call, request: Request, outcome: Outcome, failure: Failure
+    ) -> Outcome:
+        """Commit that a request has failed; return what it was answered if it was before.
 
         Raises:
+            OptimisticConcurrencyControlFailure: others kept committing first.
+            OutcomeUnknown: a put was not answered.
+        """
+        refusal = Refusal(failure.request_id, failure.reason, failure.data)
+        try:
+            is_first = self.claim(request, call.path, call.caller, refusal)
+        except EntryTooLarge:
+            short = Refusal(failure.request_id, _NOT_KEPT, None)
+            is_first = self.claim(request, call.path, call.caller, short)
+        return outcome if is_first else (self.answer(request) or outcome)
+
+    def claim(
+        self, request: Request, path: str, caller: Caller, refusal: Refusal | None = None
+    ) -> bool:
+        """Commit that a request is being run; False if somebody has claimed it before.
+
+        ``refusal``: that it has failed.
+
+        Raises:
+            OptimisticConcurrencyControlFailure: others kept committing first.
             OutcomeUnknown: a put was not answered.
         """
         for _ in range(MAX_MUTATION_RUNS):
@@ -122,7 +148,9 @@ class Mutations:
             transaction = self._attempts.begin(view)
             if transaction.answer_row(request.key) is not None:
                 return False
-            draft = self._draft(Call(path, b"", caller), request)
+            draft = msgspec.structs.replace(
+                self._draft(Call(path, b"", caller), request), refusal=refusal
+            )
             try:
                 self._committer.commit(view, transaction.read_set, Draft(draft))
             except Conflicted:

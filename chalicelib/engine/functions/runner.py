@@ -166,17 +166,23 @@ class Runner:
         request: Request | None = None,
         *,
         max_value_bytes: int | None = None,
+        repeated: bool = False,
     ) -> Outcome:
         """Run a mutation until it has committed, or has failed on valid reads.
 
         A ``request`` that was answered before is answered the same. A value over
-        ``max_value_bytes`` could not be sent: it fails before anything is written.
+        ``max_value_bytes`` could not be sent: it fails before anything is written. ``repeated``:
+        somebody else may be running the request; if it fails, the log says so before its client
+        is told, so that nobody has it take effect afterwards.
 
         Raises:
             OptimisticConcurrencyControlFailure: others kept committing first.
             OutcomeUnknown: a put was not answered.
         """
-        return self.mutations.run(call, request, max_value_bytes=max_value_bytes)
+        outcome = self.mutations.run(call, request, max_value_bytes=max_value_bytes)
+        if outcome.failure is None or request is None or not repeated:
+            return outcome
+        return self.mutations.refuse(call, request, outcome, outcome.failure)
 
     def was_answered(self, request: Request) -> bool:
         """Tell whether the log holds an answer to ``request``, or a claim of it."""

@@ -226,6 +226,8 @@ class Reception:
                 call,
                 name,
                 max_value_bytes=self._services.max_message_bytes - RESPONSE_ENVELOPE_BYTES,
+                # A connection before this one may be at work on it yet.
+                repeated=held.session.number > 0,
             )
         except EngineError as error:
             # Conflicts without end, or an unknown outcome: the client comes back and repeats.
