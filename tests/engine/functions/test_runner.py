@@ -353,6 +353,40 @@ class TestRepeatedRequests:
         assert failed.failure is not None
         assert self.run(trial).value == b"0"
 
+    def test_that_failed_where_they_are_repeated_have_failed_for_ever(self) -> None:
+        trial = Trial()
+        frozen, call = Trial(beside=trial), Call("calls:writeAndRefuse", b'{"group":"a"}')
+
+        failed = trial.engine.runner.mutation(call, self.REQUEST, repeated=True)
+        again = trial.engine.runner.mutation(call, self.REQUEST, repeated=True)
+        late = self.run(frozen)
+
+        assert failed.failure is not None
+        texts = {
+            outcome.failure and outcome.failure.message(redacted=False)
+            for outcome in (failed, again, late)
+        }
+        assert texts == {failed.failure.message(redacted=False)}
+        assert late.failure is not None
+        assert late.failure.data == failed.failure.data
+        assert trial.query("items:list", group="a") == []
+
+    def test_that_took_effect_meanwhile_are_not_told_to_have_failed(self) -> None:
+        trial = Trial(persistence=(storage := Interrupted()))
+        other = Trial(beside=trial)
+        won: list[Any] = []
+
+        def race(_: Entry) -> None:
+            if not won:
+                won.append(None)
+                won[0] = self.run(other).value
+
+        storage.before_append = race
+        call = Call("calls:writeAndRefuse", b'{"group":"a"}')
+        outcome = trial.engine.runner.mutation(call, self.REQUEST, repeated=True)
+
+        assert (won, outcome.failure, outcome.value) == ([b"0"], None, b"0")
+
     def test_are_told_apart_by_session_and_by_number(self) -> None:
         trial = Trial()
         call = Call("items:number", b'{"group":"a"}')

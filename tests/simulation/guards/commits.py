@@ -39,6 +39,11 @@ COMMITS = (
         ),
     ),
     Guard(
+        "a repeated request that failed has failed for whoever runs it too",
+        "faulty small",
+        (Edit(RUNNER, "request is None or not repeated:", "True:"),),
+    ),
+    Guard(
         "a put that met its own entry has succeeded",
         "deaf",
         (Edit(COMMITTER, "if winner.transaction == entry.transaction:", "if False:"),),
