@@ -90,6 +90,6 @@ def test_a_seed_that_misses_it_shrinks_to_a_short_story(
     story = pool.submit(tell, guard, found.seeds[0], 8).result().splitlines()
 
     was, became, *_ = (int(word) for word in story[0].split() if word.isdigit())
-    assert became <= 50
+    assert became <= 30
     assert became < was * 2 / 3
     assert story[-1].startswith(f"BROKEN: {found.said.partition(':')[0]}:")
